@@ -1,0 +1,1 @@
+"""What everything else is made of: registry, components, schemas, records, randomness, units."""

@@ -1,0 +1,106 @@
+"""What the parts of mlforge hand to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Failure", "Prediction", "SampleRecord", "Seed"]
+
+
+@dataclass(frozen=True)
+class Seed:
+    """An original example that a user supplied.
+
+    Attributes
+    ----------
+    path
+        The file.
+    digest
+        The SHA-256 of its bytes.
+    group
+        What ties it to seeds that are not independent of it; seeds of one group are never split
+        across train and test.
+    """
+
+    path: Path
+    digest: str
+    group: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One item that could not be used, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class SampleRecord:
+    """A line of a category's sample manifest.
+
+    Attributes
+    ----------
+    file
+        The file's name in the samples folder; empty where no sample could be made.
+    seed
+        The digest of its seed.
+    copy
+        Its number among the samples of its seed, from 1.
+    digest
+        The SHA-256 of the file's bytes.
+    n_bytes
+        The file's size.
+    quality
+        The quality score, 0 to 1.
+    recipe
+        The steps that made it with the values that were drawn.
+    failure
+        Why there is no sample; empty where there is one.
+    """
+
+    file: str
+    seed: str
+    copy: int
+    digest: str
+    n_bytes: int
+    quality: float
+    recipe: tuple[Mapping[str, Any], ...]
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one example.
+
+    Attributes
+    ----------
+    file
+        The example's file, as it was named.
+    model
+        The version of the artifact.
+    prediction
+        The code of the most probable category.
+    category_name
+        Its name for people.
+    confidence
+        Its probability, calibrated on held-out seeds.
+    reliable
+        Whether the confidence reaches the category's `min_confidence`.
+    all_probabilities
+        The probability of each category by its code, highest first.
+    timestamp
+        When the prediction was made: ISO 8601, UTC.
+    """
+
+    file: str
+    model: str
+    prediction: str
+    category_name: str
+    confidence: float
+    reliable: bool
+    all_probabilities: Mapping[str, float]
+    timestamp: str

@@ -1,0 +1,129 @@
+"""The schema of a project's ``mlforge.toml``."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mlforge.core.validation import validated
+from mlforge.errors import ConfigError
+
+__all__ = ["ProjectSettings", "parse_settings", "settings_template"]
+
+DEFAULT_FEATURES = ("hog", "color", "lbp", "thumbnail")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class TrainSettings(_Section):
+    """The table ``[train]``."""
+
+    models: tuple[str, ...] = ("random_forest",)
+    """The models that `mlforge train` trains without `--model`."""
+    seed: Annotated[int, Field(ge=0)] = 42
+    """Where every random draw of training starts."""
+    folds: Annotated[int, Field(ge=2, le=50)] = 5
+    """How many parts the seeds are split into for the evaluation; fewer where there are few."""
+
+
+class FeatureSettings(BaseModel):
+    """The table ``[features]``, with one table of parameters for each extractor beside ``use``."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
+
+    use: Annotated[tuple[str, ...], Field(min_length=1)] = DEFAULT_FEATURES
+    """The extractors whose features are joined."""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters of each extractor that has any."""
+        return dict(self.model_extra or {})
+
+
+class ProjectSettings(BaseModel):
+    """A project's settings; every key is optional.
+
+    The tables named after a modality (``[image]``) hold its parameters.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
+
+    modality: str = "image"
+    """The kind of data."""
+    task: Literal["classification"] = "classification"
+    """What is predicted."""
+    features: FeatureSettings = FeatureSettings()
+    """Which features are used."""
+    train: TrainSettings = TrainSettings()
+    """How models are trained."""
+    models: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """The parameters of each model, such as ``[models.random_forest]``."""
+
+    @property
+    def tables(self) -> dict[str, Any]:
+        """The tables that mlforge itself does not know: those of modalities."""
+        return dict(self.model_extra or {})
+
+
+def parse_settings(data: bytes, where: str) -> ProjectSettings:
+    r"""Read ``mlforge.toml``.
+
+    Raises
+    ------
+    ConfigError
+        If it is not TOML, or a key is unknown or wrong. Whether the tables of modalities,
+        extractors and models are right is checked where those are made.
+
+    Examples
+    --------
+    >>> parse_settings(b"[train]\nfolds = 3", "mlforge.toml").train.folds
+    3
+    """
+    try:
+        values = tomllib.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{where}: not UTF-8 at byte {error.start}", "save it as UTF-8") from None
+    except RecursionError:
+        raise ConfigError(f"{where}: nested too deeply") from None
+    # Beside its own error, the parser lets through that of a number with too many digits.
+    except ValueError as error:
+        raise ConfigError(f"{where}: not valid TOML: {error}", "mend that line") from None
+    return validated(ProjectSettings, values, where)
+
+
+def settings_template(modality: str) -> str:
+    """Return a ``mlforge.toml`` with every key at its default, as a comment where it may stay.
+
+    Examples
+    --------
+    >>> parse_settings(settings_template("image").encode(), "mlforge.toml") == ProjectSettings()
+    True
+    """
+    defaults = ProjectSettings()
+    features = ", ".join(f'"{name}"' for name in defaults.features.use)
+    models = ", ".join(f'"{name}"' for name in defaults.train.models)
+    return f"""\
+# Settings of this mlforge project. Every key is optional; what is commented out is the default.
+
+modality = "{modality}"
+
+# [image]
+# size = 256                # longest side in pixels; larger pictures are scaled down
+
+# [features]
+# use = [{features}]        # see: mlforge features list
+# [features.hog]            # parameters of one extractor
+# cell = 8
+
+# [train]
+# models = [{models}]       # see: mlforge models available
+# seed = {defaults.train.seed}
+# folds = {defaults.train.folds}
+
+# [models.random_forest]    # parameters of one model
+# n_estimators = 200
+"""

@@ -1,0 +1,1 @@
+"""Conformance checks that every component must pass, ours or a plugin's; imported by tests only."""
