@@ -1,0 +1,127 @@
+"""Generators: what makes samples, and the chain of techniques that each sample passes through."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from annotated_types import Ge, Le
+
+from mlforge.core.category import CategoryConfig
+from mlforge.core.component import Component, ComponentConfig
+from mlforge.core.randomness import Streams
+from mlforge.core.registry import Registry
+from mlforge.modalities import Example, Modality
+from mlforge.techniques import TECHNIQUES, Technique
+
+__all__ = ["GENERATORS", "Generated", "Generator", "GeneratorConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorConfig(ComponentConfig):
+    """The parameters of every generator: how its samples are encoded."""
+
+    quality: Literal["low", "medium", "high"] | Annotated[int, Ge(1), Le(100)] = "high"
+    """How well samples are encoded: low, medium, high, or 1 to 100; png is lossless."""
+    format: str | None = None
+    """The file format of samples; the modality's first where not given."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A new example and its recipe.
+
+    Attributes
+    ----------
+    example
+        The decoded example.
+    recipe
+        The steps that made it, in order, each with its name and the values that were drawn.
+    """
+
+    example: Example
+    recipe: tuple[Mapping[str, Any], ...]
+
+
+class Generator(Component):
+    """A way to make samples of one category.
+
+    Parameters
+    ----------
+    category
+        The category's configuration; `generation_settings.parameters` were made into `config`.
+    modality
+        The kind of data that the samples are.
+    config
+        The generator's own parameters.
+
+    Attributes
+    ----------
+    needs_seeds
+        Whether it makes samples from seeds.
+    takes_inputs
+        Whether it starts from the category's `sample_inputs`.
+    takes_endpoint
+        Whether it calls the category's `api_endpoint`.
+    """
+
+    Config: ClassVar[type[ComponentConfig]] = GeneratorConfig
+    needs_seeds: ClassVar[bool] = True
+    takes_inputs: ClassVar[bool] = False
+    takes_endpoint: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        category: CategoryConfig,
+        modality: Modality,
+        config: GeneratorConfig | None = None,
+    ) -> None:
+        super().__init__(config)
+        self.category = category
+        settings = category.augmentation_settings
+        self.techniques: list[Technique] = []
+        if settings.enable_augmentation:
+            for index, spec in enumerate(settings.techniques):
+                where = (
+                    f"categories/{category.category_code}/config.json: "
+                    f"augmentation_settings.techniques[{index}]"
+                )
+                technique = TECHNIQUES.get(spec.name, modality.name, where)
+                self.techniques.append(technique.configured(spec.parameters, where))
+
+    @abstractmethod
+    def generate(
+        self, sources: Sequence[Example], copy: int, streams: Streams, attempt: int = 0
+    ) -> Generated:
+        """Make one sample.
+
+        Parameters
+        ----------
+        sources
+            The decoded seed that the sample belongs to; never changed.
+        copy
+            The number of the sample among those of its seed, from 1.
+        streams
+            The only source of randomness, the same for all copies of a seed: the same streams,
+            copy and attempt give the same bytes, on any worker and in any order.
+        attempt
+            How often this sample has been drawn before and found too poor.
+        """
+
+    def limit_per_seed(self) -> int | None:
+        """Return how many samples one seed can give before they repeat; None for no limit."""
+        return None
+
+    def apply_techniques(self, example: Example, rng: np.random.Generator) -> Generated:
+        """Pass an example through the category's techniques in their order."""
+        recipe: list[Mapping[str, Any]] = []
+        for technique in self.techniques:
+            example, drawn = technique.apply(example, rng)
+            recipe.append({"technique": technique.name, **drawn})
+        return Generated(example, tuple(recipe))
+
+
+GENERATORS: Registry[Generator] = Registry("generator", Generator)

@@ -1,0 +1,53 @@
+"""Techniques: single augmentation steps, by modality."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mlforge.core.component import Component
+from mlforge.core.registry import Registry
+
+__all__ = ["TECHNIQUES", "Drawn", "Technique"]
+
+Drawn = dict[str, Any]
+"""The values that a technique drew for one example, JSON-like."""
+
+
+class Technique(Component):
+    """One augmentation step.
+
+    In its default range it keeps the label: a person would still call the result by the seed's
+    name. One that cannot promise this for every kind of picture (a flip turns a left arrow into
+    a right one) sets `keeps_labels` to False and is in no default list.
+
+    Attributes
+    ----------
+    keeps_labels
+        Whether the default range keeps the label of whatever the example shows.
+    """
+
+    modality: ClassVar[str]
+    keeps_labels: ClassVar[bool] = True
+
+    @abstractmethod
+    def apply(self, example: Any, rng: np.random.Generator) -> tuple[Any, Drawn]:
+        """Return a varied example and the values that were drawn for it.
+
+        Parameters
+        ----------
+        example
+            An example of the modality; it is never changed.
+        rng
+            The only source of randomness: the same state gives the same bytes.
+        """
+
+    @classmethod
+    def versions(cls) -> dict[str, str]:
+        """Return the versions of the libraries that decide what `apply` gives."""
+        return {}
+
+
+TECHNIQUES: Registry[Technique] = Registry("technique", Technique)

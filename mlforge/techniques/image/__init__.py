@@ -1,0 +1,1 @@
+"""The techniques for images, one file each."""
