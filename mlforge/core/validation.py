@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlforge.core.names import printable, suggestion
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["json_schema", "validated"]
 
 T = TypeVar("T")
+# How Pydantic names the member of a union that it tried, in a location.
+_UNION_MEMBER = re.compile(r"\[|^(str|int|float|constrained-\w+)$")
 _UNKNOWN_KEY = {"extra_forbidden", "unexpected_keyword_argument"}
 
 
@@ -95,7 +98,7 @@ def _path(location: tuple[str | int, ...]) -> str:
     for part in location:
         if isinstance(part, int):
             path += f"[{part}]"
-        elif "[" not in part and part not in {"str", "int", "float"}:
+        elif not _UNION_MEMBER.search(part):
             path += f".{printable(part)}" if path else printable(part)
     return path
 

@@ -1,0 +1,1 @@
+"""Everything that reads or writes a project's files; nothing else in mlforge writes."""

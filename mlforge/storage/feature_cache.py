@@ -1,0 +1,62 @@
+"""Cached features, addressed by content: what an example is and what extracts it."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from mlforge.core.digest import digest_bytes
+from mlforge.storage.files import make_folder, read_bytes, remove_file, write_bytes
+
+__all__ = ["FeatureCache"]
+
+
+class FeatureCache:
+    """Rows of features by the digest of their example, below one key for what extracts them.
+
+    Each `store` adds one file, whose name is the digest of its bytes; a file that no longer has
+    its name's digest is removed and its rows are extracted again.
+
+    Parameters
+    ----------
+    folder
+        The cache's folder.
+    key
+        The digest of the extractor's name, parameters, revision and library versions, and of what
+        decodes its examples.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder = folder / key
+
+    def load(self, digests: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
+        """Return the rows that are cached, by digest."""
+        wanted = set(digests)
+        rows: dict[str, npt.NDArray[np.float32]] = {}
+        for path in sorted(self.folder.glob("*.npz")) if self.folder.is_dir() else []:
+            data = read_bytes(path)
+            if digest_bytes(data) != path.stem:
+                remove_file(path)
+                continue
+            try:
+                with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                    found = dict(zip(arrays["digests"].tolist(), arrays["values"], strict=True))
+            except (EOFError, KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile):
+                # Its name is right and its content is not ours: anybody may have put it there.
+                remove_file(path)
+                continue
+            rows.update({digest: row for digest, row in found.items() if digest in wanted})
+        return rows
+
+    def store(self, digests: Sequence[str], values: npt.NDArray[np.float32]) -> None:
+        """Add rows, ``n_examples x n_features``."""
+        buffer = io.BytesIO()
+        np.savez(buffer, digests=np.array(digests, dtype="U64"), values=values)
+        data = buffer.getvalue()
+        make_folder(self.folder)
+        write_bytes(self.folder / f"{digest_bytes(data)}.npz", data)

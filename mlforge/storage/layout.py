@@ -1,0 +1,104 @@
+"""Where everything of a project lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlforge.core.names import check_code, printable
+from mlforge.errors import ConfigError
+from mlforge.storage.files import file_errors
+
+__all__ = ["Layout", "find_root"]
+
+SETTINGS_FILE = "mlforge.toml"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of a project.
+
+    Attributes
+    ----------
+    root
+        The project's folder.
+    """
+
+    root: Path
+
+    @property
+    def settings(self) -> Path:
+        """``mlforge.toml``."""
+        return self.root / SETTINGS_FILE
+
+    @property
+    def lock_file(self) -> Path:
+        """``mlforge.lock``: what `samples generate` made."""
+        return self.root / "mlforge.lock"
+
+    @property
+    def categories(self) -> Path:
+        """The folder of categories."""
+        return self.root / "categories"
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder of everything that training makes."""
+        return self.root / "artifacts"
+
+    @property
+    def models(self) -> Path:
+        """The folder of artifacts, one folder a version."""
+        return self.artifacts / "models"
+
+    @property
+    def cache(self) -> Path:
+        """The folder of cached features; disposable."""
+        return self.artifacts / "cache"
+
+    @property
+    def removed(self) -> Path:
+        """Where removed categories are kept."""
+        return self.artifacts / "removed"
+
+    def category(self, code: str) -> Path:
+        """Return a category's folder; the code is checked, so it stays below `categories`."""
+        return self.categories / check_code(code)
+
+    def config(self, code: str) -> Path:
+        """Return a category's ``config.json``."""
+        return self.category(code) / "config.json"
+
+    def seeds(self, code: str) -> Path:
+        """Return a category's folder of seeds."""
+        return self.category(code) / "seeds"
+
+    def samples(self, code: str) -> Path:
+        """Return a category's folder of samples."""
+        return self.category(code) / "samples"
+
+    def category_codes(self) -> list[str]:
+        """Return the codes of all categories: the folders that hold a ``config.json``, sorted."""
+        if not self.categories.is_dir():
+            return []
+        return sorted(path.parent.name for path in self.categories.glob("*/config.json"))
+
+
+def find_root(start: Path) -> Path:
+    """Return the nearest folder from `start` upward that is a project.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    with file_errors(start, "open"):
+        start = start.resolve()
+        for folder in (start, *start.parents):
+            if (folder / SETTINGS_FILE).is_file() or (folder / "categories").is_dir():
+                return folder
+    raise ConfigError(
+        f"{printable(str(start))}: no project here or in any folder above "
+        f"(a project has {SETTINGS_FILE} or categories/)",
+        "mlforge init",
+    )

@@ -1,0 +1,117 @@
+"""Fixtures that several folders share: small drawn pictures, and projects made of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import settings
+
+from mlforge import Project
+from mlforge.workflows.generate import GenerateOptions
+from mlforge.workflows.train import TrainOptions
+
+# Continuous integration draws the same examples on every run; at a desk they vary.
+settings.register_profile("desk", deadline=None, max_examples=50)
+settings.register_profile("ci", deadline=None, max_examples=50, derandomize=True, database=None)
+settings.load_profile("ci" if os.environ.get("CI") else "desk")
+
+# Quick to extract and to fit: the project's behaviour is tested here, not its accuracy.
+_SETTINGS = """\
+[features]
+use = ["thumbnail", "color"]
+
+[train]
+folds = 3
+
+[models.random_forest]
+n_estimators = 10
+"""
+_N_SEEDS = {"circle": 4, "square": 5, "triangle": 6}
+
+
+def _draw(shape: str, number: int) -> bytes:
+    """Return a PNG of 48 x 48 pixels; each shape and number give another picture."""
+    rng = np.random.default_rng([number, *shape.encode()])
+    picture: npt.NDArray[np.uint8] = rng.integers(90, 160, (48, 48, 3), dtype=np.uint8)
+    x, y = (int(v) for v in rng.integers(20, 28, 2))
+    if shape == "circle":
+        cv2.circle(picture, (x, y), 13, (30, 40, 220), -1)
+    elif shape == "square":
+        cv2.rectangle(picture, (x - 12, y - 12), (x + 12, y + 12), (40, 200, 60), -1)
+    else:
+        corners = np.array([[x, y - 14], [x - 14, y + 12], [x + 14, y + 12]])
+        cv2.fillPoly(picture, [corners], (220, 80, 30))
+    return cv2.imencode(".png", picture)[1].tobytes()
+
+
+@pytest.fixture(scope="session")
+def draw() -> Callable[[str, int], bytes]:
+    """Draw a picture: a shape (circle, square, triangle) and the number of its variant."""
+    return _draw
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of three class folders with 4, 5 and 6 pictures; not to be changed."""
+    folder = tmp_path_factory.mktemp("shapes")
+    for shape, n_seeds in _N_SEEDS.items():
+        (folder / shape).mkdir()
+        for number in range(n_seeds):
+            (folder / shape / f"{shape}_{number}.png").write_bytes(_draw(shape, number))
+    return folder
+
+
+@pytest.fixture
+def _no_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for no disk: what a power failure leaves is tested where nothing is patched."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@pytest.fixture(scope="session")
+def _seeded(tmp_path_factory: pytest.TempPathFactory, shapes: Path) -> Path:
+    root = tmp_path_factory.mktemp("seeded") / "project"
+    project = Project.init(root)
+    (root / "mlforge.toml").write_text(_SETTINGS)
+    project.import_categories(shapes)
+    return root
+
+
+@pytest.fixture(scope="session")
+def _generated(tmp_path_factory: pytest.TempPathFactory, _seeded: Path) -> Path:
+    root = tmp_path_factory.mktemp("generated") / "project"
+    shutil.copytree(_seeded, root)
+    Project(root).generate(GenerateOptions(count=8, workers=1))
+    return root
+
+
+@pytest.fixture(scope="session")
+def _trained(tmp_path_factory: pytest.TempPathFactory, _generated: Path) -> Path:
+    root = tmp_path_factory.mktemp("trained") / "project"
+    shutil.copytree(_generated, root)
+    Project(root).train(TrainOptions(workers=1))
+    return root
+
+
+@pytest.fixture
+def project(tmp_path: Path, _seeded: Path, _no_sync: None) -> Project:
+    """Return a project of its own for the test, with the seeds of `shapes`."""
+    return Project(Path(shutil.copytree(_seeded, tmp_path / "project")))
+
+
+@pytest.fixture
+def generated(tmp_path: Path, _generated: Path, _no_sync: None) -> Project:
+    """Return a project of its own for the test, with 8 samples a category."""
+    return Project(Path(shutil.copytree(_generated, tmp_path / "generated")))
+
+
+@pytest.fixture
+def trained(tmp_path: Path, _trained: Path, _no_sync: None) -> Project:
+    """Return a project of its own for the test, with samples and one random_forest."""
+    return Project(Path(shutil.copytree(_trained, tmp_path / "trained")))
