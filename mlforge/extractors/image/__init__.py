@@ -1,0 +1,1 @@
+"""The extractors for images, one file each."""
