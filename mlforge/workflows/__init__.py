@@ -1,0 +1,1 @@
+"""One file for each verb: the steps between a folder of seeds and a prediction."""

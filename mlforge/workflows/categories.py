@@ -1,0 +1,364 @@
+"""Adding, importing, showing, checking and removing categories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlforge.core.category import SCHEMA_FILE, CategoryConfig, TechniqueSpec, config_schema
+from mlforge.core.digest import digest_bytes
+from mlforge.core.names import check_code, code_from_name, printable
+from mlforge.core.records import Failure
+from mlforge.core.reporting import Advance, Reporter
+from mlforge.core.units import format_size
+from mlforge.core.validation import validated
+from mlforge.errors import ConfigError, DataError, SampleError
+from mlforge.generators import GENERATORS
+from mlforge.storage.files import make_folder, move, read_bytes, write_bytes, write_json, write_text
+from mlforge.storage.locking import exclusive
+from mlforge.storage.manifest import read_manifest
+from mlforge.techniques import TECHNIQUES
+from mlforge.workflows.workspace import Category, Workspace
+
+__all__ = [
+    "AddedCategory",
+    "CategoryOverview",
+    "NewCategory",
+    "add_category",
+    "class_folders",
+    "class_name",
+    "import_categories",
+    "list_categories",
+    "remove_category",
+]
+
+
+@dataclass(frozen=True)
+class NewCategory:
+    """What a category is made of, where it does not exist yet.
+
+    Attributes
+    ----------
+    name
+        The name for people; the code where not given.
+    method
+        The generator.
+    techniques
+        The techniques by name; the defaults where there are none.
+    """
+
+    name: str | None = None
+    method: str = "augmentation"
+    techniques: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AddedCategory:
+    """What adding seeds to a category did.
+
+    Attributes
+    ----------
+    code
+        The category.
+    created
+        Whether it is new.
+    n_added
+        How many seeds were added.
+    n_seeds
+        How many it has now.
+    duplicates
+        Files that the category had already, by content.
+    refused
+        Files that cannot be seeds, and why.
+    """
+
+    code: str
+    created: bool
+    n_added: int
+    n_seeds: int
+    duplicates: tuple[Failure, ...]
+    refused: tuple[Failure, ...]
+
+
+@dataclass(frozen=True)
+class CategoryOverview:
+    """One category in a listing."""
+
+    code: str
+    name: str
+    method: str
+    n_seeds: int
+    n_samples: int
+    tags: tuple[str, ...]
+
+
+def add_category(
+    workspace: Workspace,
+    code: str,
+    files: Sequence[Path],
+    new: NewCategory,
+    reporter: Reporter,
+) -> AddedCategory:
+    """Make a category, or add seeds to one that exists and leave its configuration alone.
+
+    Raises
+    ------
+    ConfigError
+        If the code, the method or a technique is wrong; nothing is written then.
+    DataError
+        If files were given and none of them can be a seed; nothing is written then.
+    """
+    check_code(code)
+    _check_components(workspace, new)
+    with exclusive(workspace.layout.artifacts):
+        paths = _expand(files, workspace.modality.suffixes)
+        with reporter.progress(f"adding to {code}", len(paths)) as advance:
+            addition = _plan(workspace, code, paths, new, advance)
+        if files and not addition.has_use:
+            raise _nothing_to_add(addition, files)
+        return _carry_out(workspace, addition)
+
+
+def import_categories(
+    workspace: Workspace, folder: Path, new: NewCategory, reporter: Reporter
+) -> list[AddedCategory]:
+    """Make a category of each folder in `folder`, named after it.
+
+    Raises
+    ------
+    DataError
+        If `folder` holds no folders with files, or one holds none that can be a seed.
+    ConfigError
+        If two folders give the same code, or one gives none.
+
+    Nothing is written then.
+    """
+    suffixes = workspace.modality.suffixes
+    named = class_folders(folder, suffixes)
+    _check_components(workspace, new)
+    files = {code: _examples_in(path, suffixes) for code, path in named.items()}
+    additions = []
+    with exclusive(workspace.layout.artifacts):
+        with reporter.progress("importing", sum(map(len, files.values()))) as advance:
+            for code, path in named.items():
+                named_new = NewCategory(class_name(path), new.method, new.techniques)
+                additions.append(_plan(workspace, code, files[code], named_new, advance))
+        for addition in additions:
+            if not addition.has_use:
+                raise _nothing_to_add(addition, [named[addition.code]])
+        return [_carry_out(workspace, addition) for addition in additions]
+
+
+def class_folders(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
+    """Return the class folders in `folder` that hold examples, by code.
+
+    Raises
+    ------
+    DataError
+        If there is no such folder, or none in it holds an example.
+    ConfigError
+        If two folders give the same code, or one gives none.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{printable(str(folder))}: not a folder", "give a folder of class folders")
+    named: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if not path.is_dir() or path.name.startswith(".") or not _examples_in(path, suffixes):
+            continue
+        code = code_from_name(path.name)
+        if not code:
+            raise ConfigError(
+                f"{printable(str(path))}: no code can be made from this name",
+                "rename the folder with letters a-z or digits",
+            )
+        if code in named:
+            raise ConfigError(
+                f"the folders {printable(named[code].name)!r} and {printable(path.name)!r} "
+                f"both give the code {code!r}",
+                "rename or merge one of them",
+            )
+        named[code] = path
+    if not named:
+        raise DataError(
+            f"{printable(str(folder))}: no class folders with files ending in {' '.join(suffixes)}",
+            "lay the files out as FOLDER/CLASS/FILE",
+        )
+    return named
+
+
+def class_name(folder: Path) -> str:
+    """Return the name for people of a class folder; what is no text in it becomes ``?``."""
+    return folder.name.encode("utf-8", "replace").decode()
+
+
+def list_categories(workspace: Workspace) -> list[CategoryOverview]:
+    """Return an overview of each category; an empty list where there are none."""
+    overviews = []
+    for code in workspace.layout.category_codes():
+        category = workspace.category(code)
+        manifest = read_manifest(workspace.layout.samples(code))
+        overviews.append(
+            CategoryOverview(
+                code,
+                category.config.category_name,
+                category.config.generation_settings.method,
+                len(workspace.seeds(category).seeds),
+                len(manifest.samples) if manifest else 0,
+                category.config.metadata.tags,
+            )
+        )
+    return overviews
+
+
+def remove_category(workspace: Workspace, code: str) -> Path:
+    """Take a category out of the project and return where its folder is kept now."""
+    with exclusive(workspace.layout.artifacts):
+        # Not read: a category whose configuration is broken can be removed too.
+        workspace.require_category(code)
+        make_folder(workspace.layout.removed)
+        target = _free_name(workspace.layout.removed, code)
+        move(workspace.layout.category(code), target)
+    return target
+
+
+@dataclass(frozen=True)
+class _Addition:
+    """What is to be written for one category."""
+
+    code: str
+    created: bool
+    config: CategoryConfig
+    n_known: int
+    accepted: tuple[Path, ...]
+    duplicates: tuple[Failure, ...]
+    refused: tuple[Failure, ...]
+
+    @property
+    def has_use(self) -> bool:
+        """Whether any of the files is or becomes a seed."""
+        return bool(self.accepted or self.duplicates)
+
+
+def _plan(
+    workspace: Workspace, code: str, paths: Sequence[Path], new: NewCategory, advance: Advance
+) -> _Addition:
+    """Find the files that become seeds; name those that are known already, and those refused."""
+    created = code not in workspace.layout.category_codes()
+    config = _new_config(code, new) if created else workspace.category(code).config
+    known = workspace.seeds(Category(code, config)).seeds
+    seen = {seed.digest for seed in known}
+    accepted: list[Path] = []
+    duplicates: list[Failure] = []
+    refused: list[Failure] = []
+    for path in paths:
+        try:
+            digest = _check_seed(workspace, path, config.quality_thresholds.max_bytes)
+        except DataError as error:
+            refused.append(Failure(str(path), error.message))
+        else:
+            if digest in seen:
+                duplicates.append(Failure(str(path), "the category has this content already"))
+            else:
+                seen.add(digest)
+                accepted.append(path)
+        advance()
+    return _Addition(
+        code, created, config, len(known), tuple(accepted), tuple(duplicates), tuple(refused)
+    )
+
+
+def _carry_out(workspace: Workspace, addition: _Addition) -> AddedCategory:
+    code, layout = addition.code, workspace.layout
+    folder = layout.seeds(code)
+    make_folder(folder)
+    if addition.created:
+        write_text(layout.categories / SCHEMA_FILE, config_schema())
+        write_json(layout.config(code), addition.config.to_json())
+    for path in addition.accepted:
+        write_bytes(_free_name(folder, path.name), read_bytes(path))
+    return AddedCategory(
+        code,
+        addition.created,
+        len(addition.accepted),
+        addition.n_known + len(addition.accepted),
+        addition.duplicates,
+        addition.refused,
+    )
+
+
+def _nothing_to_add(addition: _Addition, given: Sequence[Path]) -> DataError:
+    what = f"nothing of {printable(str(given[0]))}" if len(given) == 1 else "none of the files"
+    reason = "no picture in it"
+    if addition.refused:
+        first = addition.refused[0]
+        reason = f"{printable(first.file)}: {first.reason}"
+    return DataError(
+        f"{what} can be a seed of {addition.code!r}: {reason}",
+        "give pictures, or folders of pictures",
+    )
+
+
+def _check_components(workspace: Workspace, new: NewCategory) -> None:
+    GENERATORS.get(new.method, workspace.modality.name)
+    for name in new.techniques:
+        TECHNIQUES.get(name, workspace.modality.name)
+
+
+def _new_config(code: str, new: NewCategory) -> CategoryConfig:
+    values: dict[str, Any] = {
+        "$schema": f"../{SCHEMA_FILE}",
+        "category_name": new.name or code.replace("_", " ").capitalize(),
+        "category_code": code,
+        "generation_settings": {"method": new.method},
+    }
+    if new.techniques:
+        specs = [TechniqueSpec(name=name).model_dump() for name in new.techniques]
+        values["augmentation_settings"] = {"techniques": specs}
+    return validated(CategoryConfig, values, f"categories/{code}/config.json")
+
+
+def _check_seed(workspace: Workspace, path: Path, max_bytes: int) -> str:
+    """Return the digest of a file that can be a seed."""
+    if not path.is_file():
+        raise SampleError("no such file")
+    if path.suffix.lower() not in workspace.modality.suffixes:
+        raise SampleError(f"its name does not end in {' '.join(workspace.modality.suffixes)}")
+    size = path.stat().st_size
+    if size > max_bytes:
+        raise SampleError(f"{format_size(size)}, above max_file_size {format_size(max_bytes)}")
+    data = read_bytes(path)
+    workspace.modality.decode(data)
+    return digest_bytes(data)
+
+
+def _expand(files: Sequence[Path], suffixes: Sequence[str]) -> list[Path]:
+    """Replace each folder by the examples in it; a file is taken whatever its name."""
+    paths: list[Path] = []
+    for path in files:
+        paths.extend(_examples_in(path, suffixes) if path.is_dir() else [path])
+    return paths
+
+
+def _examples_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def _free_name(folder: Path, name: str) -> Path:
+    """Return a path in `folder` for `name` that nothing has yet, unique without case.
+
+    A leading dot goes: files that are hidden are no seeds.
+    """
+    name = name.lstrip(".")
+    taken = {path.name.casefold() for path in folder.iterdir()}
+    stem, dot, suffix = name.rpartition(".")
+    stem, suffix = (stem, f"{dot}{suffix}") if stem else (name, "")
+    candidate, number = name, 2
+    while candidate.casefold() in taken:
+        candidate, number = f"{stem}-{number}{suffix}", number + 1
+    return folder / candidate

@@ -1,0 +1,247 @@
+"""An opened project: its settings, its modality, its categories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from mlforge.core.category import CategoryConfig
+from mlforge.core.digest import digest_bytes
+from mlforge.core.names import printable, suggestion
+from mlforge.core.records import Failure, Seed
+from mlforge.core.settings import ProjectSettings, parse_settings
+from mlforge.core.strict_json import parse_json
+from mlforge.core.units import format_size
+from mlforge.core.validation import validated
+from mlforge.errors import ConfigError, DataError
+from mlforge.modalities import MODALITIES, Modality
+from mlforge.storage.artifacts import ArtifactStore
+from mlforge.storage.files import read_bytes
+from mlforge.storage.layout import Layout
+
+__all__ = ["Category", "SeedFolder", "Workspace", "group_of", "read_seeds"]
+
+# A character of a file name; a line break is one too.
+_ANY = "[^/]"
+
+
+@dataclass(frozen=True)
+class Category:
+    """A category as it lies on disk.
+
+    Attributes
+    ----------
+    code
+        Its code, the folder's name.
+    config
+        Its configuration.
+    """
+
+    code: str
+    config: CategoryConfig
+
+
+@dataclass(frozen=True)
+class SeedFolder:
+    """What a category's folder of seeds holds.
+
+    Attributes
+    ----------
+    seeds
+        The seeds, one for each content, in order of their digests.
+    duplicates
+        Files with the content of another seed of the category.
+    refused
+        Files that cannot be seeds, and why.
+    """
+
+    seeds: tuple[Seed, ...]
+    duplicates: tuple[Failure, ...]
+    refused: tuple[Failure, ...]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A project, opened.
+
+    Attributes
+    ----------
+    root
+        The project's folder.
+    """
+
+    root: Path
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where everything lies."""
+        return Layout(self.root)
+
+    @cached_property
+    def artifacts(self) -> ArtifactStore:
+        """The project's artifacts."""
+        return ArtifactStore(self.layout.artifacts)
+
+    @cached_property
+    def settings(self) -> ProjectSettings:
+        """What ``mlforge.toml`` says; the defaults where there is none."""
+        path = self.layout.settings
+        if not path.is_file():
+            return ProjectSettings()
+        settings = parse_settings(read_bytes(path), path.name)
+        modalities = MODALITIES.names()
+        for table in settings.tables:
+            if table not in modalities:
+                keys = ["modality", "task", "features", "train", "models", *modalities]
+                raise ConfigError(
+                    f"{path.name}: {printable(table)}: unknown key", suggestion(table, keys)
+                )
+        return settings
+
+    @cached_property
+    def modality(self) -> Modality:
+        """The kind of data, with the parameters that ``mlforge.toml`` gives it."""
+        name = self.settings.modality
+        component = MODALITIES.get(name, where="mlforge.toml: modality")
+        return component.configured(self.settings.tables.get(name, {}), f"mlforge.toml: [{name}]")
+
+    def category(self, code: str) -> Category:
+        """Read one category.
+
+        Raises
+        ------
+        ConfigError
+            If there is none of that code, its configuration is wrong, or it is a link to a place
+            outside of the project.
+        """
+        self.require_category(code)
+        self._refuse_links(code)
+        where = f"categories/{code}/config.json"
+        values = parse_json(read_bytes(self.layout.config(code)), where)
+        config = validated(CategoryConfig, values, where)
+        if config.category_code != code:
+            raise ConfigError(
+                f"{where}: category_code: {config.category_code!r} is not the folder's name"
+                f" {code!r}",
+                f'set "category_code" to "{code}", or rename the folder',
+            )
+        return Category(code, config)
+
+    def require_category(self, code: str) -> None:
+        """Raise `ConfigError` unless there is a category of that code; nothing of it is read."""
+        known = self.layout.category_codes()
+        if code not in known:
+            raise ConfigError(
+                f"there is no category {printable(code)!r}",
+                suggestion(code, known) if known else "mlforge categories add CODE FILES...",
+            )
+
+    def _refuse_links(self, code: str) -> None:
+        """Raise `ConfigError` where a part of a category is a link to a place outside."""
+        layout, root = self.layout, self.root.resolve()
+        for path in (layout.config(code), layout.seeds(code), layout.samples(code)):
+            if not path.resolve().is_relative_to(root):
+                where = path.relative_to(self.root)
+                raise ConfigError(
+                    f"{where}: a link to a place outside of the project",
+                    "put the files themselves there",
+                )
+
+    def select(self, codes: tuple[str, ...] = ()) -> list[Category]:
+        """Read the categories with those codes, or all.
+
+        Raises
+        ------
+        DataError
+            If the project has no category.
+        """
+        chosen = list(dict.fromkeys(codes)) or self.layout.category_codes()
+        if not chosen:
+            raise DataError(
+                "the project has no categories",
+                "mlforge categories add CODE FILES... or: mlforge categories import FOLDER",
+            )
+        return [self.category(code) for code in chosen]
+
+    def seeds(self, category: Category) -> SeedFolder:
+        """Read the digests of a category's seeds; nothing is decoded."""
+        self._refuse_links(category.code)
+        folder = self.layout.seeds(category.code)
+        return read_seeds(folder, category.config, self.modality, self.root)
+
+
+def read_seeds(
+    folder: Path, config: CategoryConfig, modality: Modality, boundary: Path
+) -> SeedFolder:
+    """Read the digests of the examples in `folder`; links out of `boundary` are not followed."""
+    if not folder.is_dir():
+        return SeedFolder((), (), ())
+    found: dict[str, Seed] = {}
+    duplicates, refused = [], []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        reason = _refusal(path, config.quality_thresholds.max_bytes, modality, boundary)
+        if reason:
+            refused.append(Failure(path.name, reason))
+            continue
+        digest = digest_bytes(read_bytes(path))
+        if digest in found:
+            duplicates.append(Failure(path.name, f"same content as {found[digest].path.name}"))
+        else:
+            group = group_of(path.name, config.group_pattern) or digest
+            found[digest] = Seed(path, digest, group)
+    seeds = tuple(found[digest] for digest in sorted(found))
+    return SeedFolder(seeds, tuple(duplicates), tuple(refused))
+
+
+def _refusal(path: Path, max_bytes: int, modality: Modality, boundary: Path) -> str:
+    """Return why a file cannot be a seed; empty where it can."""
+    if path.is_symlink() and not path.resolve().is_relative_to(boundary.resolve()):
+        return "a link to a place outside"
+    if not path.is_file():
+        return "not a file"
+    if path.suffix.lower() not in modality.suffixes:
+        return f"not one of {' '.join(modality.suffixes)}"
+    size = path.stat().st_size
+    if size > max_bytes:
+        return f"{format_size(size)}, above max_file_size {format_size(max_bytes)}"
+    return ""
+
+
+def group_of(file_name: str, pattern: str | None) -> str | None:
+    """Return what `pattern` finds in a file name; None where it finds nothing.
+
+    The pattern is matched against the name without its suffix. ``*`` is any text, as short as
+    possible; ``{group}`` is the group, without the character that follows it in the pattern.
+
+    Examples
+    --------
+    >>> group_of("7_jackson_32.wav", "*_{group}_*")
+    'jackson'
+    >>> group_of("jackson-7.wav", "*_{group}_*") is None
+    True
+    """
+    import re
+
+    if pattern is None:
+        return None
+    stem = file_name.rpartition(".")[0] or file_name
+    before, _, after = pattern.partition("{group}")
+    group = f"[^{re.escape(after[0])}]+" if after and after[0] != "*" else f"{_ANY}+?"
+    match = re.fullmatch(f"{_expression(before)}({group}){_expression(after)}", stem)
+    return match[1] if match else None
+
+
+def _expression(part: str) -> str:
+    """Return what `part` of a group pattern is as a regular expression.
+
+    All but its last ``*`` are decided once: what comes after can move on by itself, and trying
+    every combination would take forever on names that nearly fit.
+    """
+    import re
+
+    first, *pieces = (re.escape(piece) for piece in part.split("*"))
+    fixed = "".join(f"(?>{_ANY}*?{piece})" for piece in pieces[:-1])
+    return first + fixed + "".join(f"{_ANY}*?{piece}" for piece in pieces[-1:])

@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlforge import Project
+from mlforge.core.reporting import SilentReporter
+from mlforge.errors import ArtifactError, ConfigError, DataError, StorageError
+from mlforge.workflows import batch as batch_module
+from mlforge.workflows.batch import BatchOptions, BatchSummary
+from mlforge.workflows.train import TrainOptions
+
+Draw = Callable[[str, int], bytes]
+Row = dict[str, Any]
+
+PICTURES = (
+    "a.png",
+    "deep/er/b.PNG",
+    "deep/with space é [x].png",
+    "deep/=cmd.png",
+    "two\nlines.png",
+)
+BAD = ("empty.png", "words.jpg", "deep/torn.png")
+OTHERS = ("notes.txt", "deep/README", ".hidden")
+
+
+@pytest.fixture
+def photos(tmp_path: Path, draw: Draw) -> Path:
+    """Return a folder with five pictures, three bad files and three of other kinds."""
+    folder = tmp_path / "photos"
+    for number, name in enumerate(PICTURES + BAD + OTHERS):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(draw("circle", 500 + number) if name in PICTURES else b"words")
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "deep/torn.png").write_bytes(draw("circle", 1)[:-50])
+    return folder
+
+
+def batch(project: Project, folder: Path, output: Path, **options: Any) -> BatchSummary:
+    return project.batch(folder, output, BatchOptions(**{"workers": 1, **options}))
+
+
+def read_csv(path: Path) -> list[Row]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_jsonl(path: Path) -> list[Row]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def without_times(rows: list[Row]) -> list[Row]:
+    return [{key: value for key, value in row.items() if key != "timestamp"} for row in rows]
+
+
+def test_every_file_has_one_row_whatever_happens(
+    trained: Project, photos: Path, tmp_path: Path
+) -> None:
+    summary = batch(trained, photos, tmp_path / "out", file_format="jsonl")
+    rows = read_jsonl(tmp_path / "out" / "predictions.jsonl")
+    assert [row["file"] for row in rows] == sorted(PICTURES + BAD)
+    by_file = {row["file"]: row for row in rows}
+    for name in PICTURES:
+        assert by_file[name]["error"] == ""
+        assert by_file[name]["prediction"] in {"circle", "square", "triangle"}
+    for name in BAD:
+        assert by_file[name]["error"]
+        assert "prediction" not in by_file[name]
+    assert {row["model"] for row in rows} == {"random_forest-0001"}
+    assert (summary.n_files, summary.n_failed, summary.n_other_files) == (8, 3, 3)
+
+
+def test_the_rows_hold_what_predict_says(trained: Project, photos: Path, tmp_path: Path) -> None:
+    batch(trained, photos, tmp_path / "out", file_format="jsonl")
+    rows = {row["file"]: row for row in read_jsonl(tmp_path / "out" / "predictions.jsonl")}
+    for name in PICTURES:
+        (prediction,) = trained.predict([photos / name])
+        row = rows[name]
+        assert row["prediction"] == prediction.prediction
+        assert row["category_name"] == prediction.category_name
+        assert row["confidence"] == prediction.confidence
+        assert row["reliable"] == prediction.reliable
+        assert {
+            key.removeprefix("probability_"): value
+            for key, value in row.items()
+            if key.startswith("probability_")
+        } == prediction.all_probabilities
+
+
+def test_csv_and_jsonl_hold_the_same(trained: Project, photos: Path, tmp_path: Path) -> None:
+    batch(trained, photos, tmp_path / "out", file_format="csv")
+    batch(trained, photos, tmp_path / "out", file_format="jsonl")
+    flat = read_csv(tmp_path / "out" / "predictions.csv")
+    lines = read_jsonl(tmp_path / "out" / "predictions.jsonl")
+    assert len(flat) == len(lines) == 8
+    for row, line in zip(flat, lines, strict=True):
+        assert row["file"].lstrip("'") == line["file"].replace("\n", "\\x0a")
+        for key in row.keys() - {"file", "timestamp"}:
+            value = line.get(key, "")
+            shown = str(value).lower() if isinstance(value, bool) else str(value)
+            assert row[key] == shown.replace("\n", "\\x0a"), key
+
+
+def test_no_cell_of_the_csv_is_a_formula(trained: Project, tmp_path: Path, draw: Draw) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, start in enumerate("=+-@\t\r"):
+        (folder / f"{start}1+1.png").write_bytes(draw("circle", number) if number else b"")
+    batch(trained, folder, tmp_path / "out")
+    for row in read_csv(tmp_path / "out" / "predictions.csv"):
+        assert not [v for v in row.values() if v.startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
+def test_the_number_of_workers_changes_nothing_but_times(
+    trained: Project, tmp_path: Path, draw: Draw
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(40):
+        data = draw(("circle", "square")[number % 2], number) if number % 9 else b"words"
+        (folder / f"{number}.png").write_bytes(data)
+    tables = []
+    for workers in (1, 2):
+        batch(trained, folder, tmp_path / f"out{workers}", workers=workers)
+        tables.append(without_times(read_csv(tmp_path / f"out{workers}" / "predictions.csv")))
+    assert tables[0] == tables[1]
+    assert len(tables[0]) == 40
+
+
+def test_the_summary_counts(trained: Project, photos: Path, tmp_path: Path) -> None:
+    summary = batch(trained, photos, tmp_path / "out", file_format="jsonl")
+    rows = read_jsonl(tmp_path / "out" / "predictions.jsonl")
+    good = [row for row in rows if not row["error"]]
+    assert summary.n_unreliable == sum(not row["reliable"] for row in good)
+    assert summary.per_category == {
+        code: sum(row["prediction"] == code for row in good)
+        for code in ("circle", "square", "triangle")
+    }
+    assert summary.table == str(tmp_path / "out" / "predictions.jsonl")
+    written = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert written.pop("schema") == "mlforge.batch/1"
+    assert written == vars(summary)
+
+
+def test_the_output_folder_inside_the_folder_is_left_out(
+    trained: Project, photos: Path, draw: Draw
+) -> None:
+    output = photos / "deep" / "out"
+    output.mkdir()
+    (output / "old.png").write_bytes(draw("circle", 1))
+    (output / "old.txt").write_text("words")
+    for _ in range(2):
+        summary = batch(trained, photos, output)
+        assert (summary.n_files, summary.n_other_files) == (8, 3)
+
+
+@pytest.mark.parametrize("output", [".", "..", "../.."])
+def test_an_output_that_holds_the_folder_is_refused(
+    trained: Project, photos: Path, output: str
+) -> None:
+    with pytest.raises(ConfigError, match="holds the folder to predict"):
+        batch(trained, photos / "deep", photos / "deep" / output)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_without_pictures_is_refused_and_nothing_is_written(
+    trained: Project, tmp_path: Path, there: bool
+) -> None:
+    folder = tmp_path / "photos"
+    if there:
+        folder.mkdir()
+        (folder / "notes.txt").write_text("words")
+    with pytest.raises(DataError):
+        batch(trained, folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_before_a_training_the_hint_is_to_train(
+    project: Project, photos: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ArtifactError) as caught:
+        batch(project, photos, tmp_path / "out")
+    assert caught.value.hint == "mlforge train"
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_no_regular_file_is_an_error_row(
+    trained: Project, photos: Path, tmp_path: Path
+) -> None:
+    os.mkfifo(photos / "pipe.png")
+    (photos / "dangling.png").symlink_to(photos / "nowhere")
+    (photos / "folder.png").mkdir()
+    summary = batch(trained, photos, tmp_path / "out", file_format="jsonl")
+    rows = {r["file"]: r["error"] for r in read_jsonl(tmp_path / "out" / "predictions.jsonl")}
+    assert rows["pipe.png"]
+    assert rows["dangling.png"]
+    assert "folder.png" not in rows
+    assert summary.n_failed == 5
+
+
+def test_folders_that_are_links_or_cannot_be_read_are_said(
+    trained: Project, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (photos / "again").symlink_to(photos / "deep")
+    (photos / "closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    reporter = SilentReporter()
+    summary = batch(Project(trained.root, reporter), photos, tmp_path / "out")
+    assert summary.n_files == 8
+    assert [warning for warning in reporter.warnings if "again: left out: a link" in warning]
+    assert [warning for warning in reporter.warnings if "closed: left out: Perm" in warning]
+
+
+@pytest.mark.parametrize("error", [StorageError("no space"), KeyboardInterrupt()])
+def test_an_interrupted_batch_leaves_the_old_table_and_no_half_one(
+    trained: Project,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+) -> None:
+    output = tmp_path / "out"
+    batch(trained, photos, output)
+    before = {path.name: path.read_bytes() for path in output.iterdir()}
+    monkeypatch.setattr(batch_module, "_CHUNK", 2)
+    predict_chunk, calls = batch_module._predict_chunk, []
+
+    def fail(chunk: Any) -> Any:
+        calls.append(chunk)
+        if len(calls) == 3:
+            raise error
+        return predict_chunk(chunk)
+
+    monkeypatch.setattr(batch_module, "_predict_chunk", fail)
+    with pytest.raises(type(error)):
+        batch(trained, photos, output)
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == before
+    calls.clear()
+    with pytest.raises(type(error)):
+        batch(trained, photos, tmp_path / "new")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_model_that_took_the_name_of_an_older_one_is_the_one_that_predicts(
+    trained: Project, photos: Path, tmp_path: Path
+) -> None:
+    batch(trained, photos, tmp_path / "out")
+    before = without_times(read_csv(tmp_path / "out" / "predictions.csv"))
+    trained.artifacts.models.rename(tmp_path / "old")
+    trained.train(TrainOptions(parameters=("random_forest.n_estimators=2",), workers=1))
+    assert trained.artifacts.versions() == ["random_forest-0001"]
+    batch(trained, photos, tmp_path / "out")
+    after = without_times(read_csv(tmp_path / "out" / "predictions.csv"))
+    assert after != before
+    (prediction,) = trained.predict([photos / "a.png"])
+    row = next(row for row in after if row["file"] == "a.png")
+    assert row["confidence"] == str(prediction.confidence)
+
+
+def test_a_named_version_is_used(trained: Project, photos: Path, tmp_path: Path) -> None:
+    trained.train(TrainOptions(models=("logistic_regression",), workers=1))
+    assert batch(trained, photos, tmp_path / "a").model == "logistic_regression-0001"
+    summary = batch(trained, photos, tmp_path / "b", version="random_forest-0001")
+    assert summary.model == "random_forest-0001"
