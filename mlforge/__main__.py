@@ -1,0 +1,6 @@
+"""`python -m mlforge` is `mlforge`."""
+
+from mlforge.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Scores for a person and for a JSON document; shared by train, run and models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlforge.cli.blocks import Block, Cell, Column, Line, Row, Table, table
+from mlforge.cli.render import count, duration, percent, plain_value
+
+if TYPE_CHECKING:
+    from mlforge.evaluation.scores import Evaluation
+    from mlforge.workflows.train import TrainedModel
+
+__all__ = ["MODEL_KEYS", "evaluation_blocks", "leaderboard", "model_values"]
+
+MODEL_KEYS = (
+    "version, model, features, accuracy, accuracy_interval, macro_f1, macro_f1_interval, "
+    "per_category (precision, recall and n_seeds of each code), confusion (counts: rows are true, "
+    "columns predicted, in the order of per_category), seconds; figures are null where nothing "
+    "could be scored"
+)
+MAX_WEAK = 3
+WEAK_RECALL = 0.9
+MAX_CONFUSION = 12
+_CELL = 6
+
+
+def model_values(model: TrainedModel) -> dict[str, Any]:
+    """Return the keys of `MODEL_KEYS`."""
+    scores = model.evaluation
+    return {
+        "version": model.version,
+        "model": model.model,
+        "features": list(model.features),
+        "accuracy": scores and scores.accuracy,
+        "accuracy_interval": scores and list(scores.accuracy_interval),
+        "macro_f1": scores and scores.macro_f1,
+        "macro_f1_interval": scores and list(scores.macro_f1_interval),
+        "per_category": scores and plain_value(scores.per_category),
+        "confusion": scores and plain_value(scores.confusion),
+        "seconds": model.seconds,
+    }
+
+
+def leaderboard(models: Sequence[TrainedModel]) -> Table:
+    """Return a row for each model: its figures with their intervals."""
+    columns = [
+        Column("version", folds=False),
+        Column("accuracy", "right"),
+        Column("95 % interval", "right"),
+        Column("macro F1", "right", optional=True),
+        Column("fit time", "right", optional=True),
+    ]
+    rows: list[Row] = []
+    for number, model in enumerate(models):
+        scores = model.evaluation
+        interval = scores.accuracy_interval if scores else None
+        rows.append(
+            [
+                Cell(model.version, "strong" if number == 0 else ""),
+                percent(scores.accuracy if scores else None),
+                f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}" if interval else "-",
+                f"{scores.macro_f1:.3f}" if scores else "-",
+                duration(model.seconds),
+            ]
+        )
+    return table(columns, rows)
+
+
+def evaluation_blocks(model: TrainedModel, width: int | None) -> Iterator[Block]:
+    """Say of one model in plain words how good it is, where it is weak, and what it confuses.
+
+    Parameters
+    ----------
+    width
+        Columns of the terminal; None where there is none, and then no matrix is drawn.
+    """
+    scores = model.evaluation
+    if scores is None:
+        yield Line(
+            f"{model.version}: not scored, since no category has seeds of two groups.", "warning"
+        )
+        return
+    low, high = (round(100 * bound) for bound in scores.accuracy_interval)
+    yield Line(
+        f"{model.version}: right on {100 * scores.accuracy:.0f} of 100 unseen examples, "
+        f"between {low} and {high} (95 % interval), "
+        f"measured on {count(scores.n_seeds, 'seed')} that it had not seen.",
+        "strong",
+    )
+    if scores.unscored:
+        yield Line(f"Not scored, one group only: {', '.join(scores.unscored)}.", "warning")
+    yield from _weak(scores)
+    if width is not None and len(scores.codes) <= MAX_CONFUSION:
+        yield from _confusion(scores, width)
+
+
+def _weak(scores: Evaluation) -> Iterator[Block]:
+    """Name the categories that are found least, and what they are taken for."""
+    found = [(s.recall, code) for code, s in scores.per_category.items() if s.recall is not None]
+    weak = [code for recall, code in sorted(found) if recall < WEAK_RECALL][:MAX_WEAK]
+    if not weak:
+        return
+    yield Line()
+    yield Line("Weakest categories:", "warning")
+    rows: list[Row] = []
+    for code in weak:
+        number = scores.codes.index(code)
+        row = scores.confusion[number]
+        taken = sorted(
+            ((n, scores.codes[i]) for i, n in enumerate(row) if i != number and n), key=_most
+        )
+        names = ", ".join(f"{other} ({n})" for n, other in taken[:MAX_WEAK])
+        rows.append(
+            [
+                Cell(f"  {code}", "strong"),
+                f"{row[number]} of {sum(row)} found",
+                f"taken for {names}",
+            ]
+        )
+    yield table(
+        [Column("category"), Column("found", "right"), Column("taken for")], rows, headed=False
+    )
+
+
+def _most(pair: tuple[int, str]) -> tuple[int, str]:
+    n, code = pair
+    return -n, code
+
+
+def _confusion(scores: Evaluation, width: int) -> Iterator[Block]:
+    longest = max(len(code) for code in scores.codes)
+    if longest + 4 + _CELL * len(scores.codes) > width:
+        return
+    yield Line()
+    yield Line("True (rows) and predicted (columns):", "dim")
+    columns = [Column("", "right"), Column("")]
+    columns += [Column(str(number), "right") for number in range(1, len(scores.codes) + 1)]
+    rows: list[Row] = []
+    for number, (code, row) in enumerate(zip(scores.codes, scores.confusion, strict=True)):
+        cells = [_count_cell(n, on_diagonal=i == number) for i, n in enumerate(row)]
+        rows.append([Cell(str(number + 1), "dim"), Cell(code), *cells])
+    yield table(columns, rows)
+
+
+def _count_cell(n: int, *, on_diagonal: bool) -> Cell:
+    if n == 0:
+        return Cell("·", "dim")
+    return Cell(str(n), "good" if on_diagonal else "bad")
