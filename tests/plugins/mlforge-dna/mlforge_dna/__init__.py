@@ -1,0 +1,1 @@
+"""DNA for mlforge: a modality, an extractor and a technique."""

@@ -1,0 +1,1 @@
+"""Techniques for mlforge that change the light: one in each public module."""
