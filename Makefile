@@ -1,0 +1,65 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Needs Python 3.11+, make and git.
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+MLFORGE := $(BIN)/mlforge
+UNSEEN := docs/tutorials/unseen
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format lint types layers docs bench clean
+
+help:  ## what there is to make
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY)  ## an environment in .venv, with uv where it is there
+
+$(READY): pyproject.toml
+	@if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --allow-existing --python '>=3.11,<3.14' $(VENV) && \
+		uv pip install --quiet --python $(BIN)/python --editable '.[dev,embed]'; \
+	else \
+		for python in python3 python3.13 python3.12 python3.11; do \
+			$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && break; \
+			python=; \
+		done; \
+		test -n "$$python" || { echo 'Python 3.11, 3.12 or 3.13 is needed, and none was found.' >&2; exit 1; }; \
+		$$python -m venv $(VENV) && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,embed]'; \
+	fi
+	@touch $@
+
+demo: $(READY)  ## the main job on the examples in categories/
+	$(MLFORGE) categories list
+	$(MLFORGE) run
+	$(MLFORGE) predict $(UNSEEN)/*.jpg
+	@printf '\nNext: mlforge predict YOUR.jpg, or read docs/tutorials/first-classifier.md\n'
+
+test: $(READY)  ## all tests
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
+
+format: $(READY)  ## rewrite the code in the common format
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+lint: $(READY)  ## format and lint, without changing anything
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+
+types: $(READY)  ## mypy, strict
+	$(BIN)/mypy
+
+layers: $(READY)  ## who may import whom
+	$(BIN)/lint-imports
+
+docs: $(READY)  ## the generated pages are up to date
+	$(BIN)/python docs/generate_reference.py --check
+	$(BIN)/python docs/draw_techniques.py --check
+
+check: lint types layers docs test  ## everything that must hold
+
+bench: $(READY)  ## the benchmarks, as ratios
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove what the commands above made
+	rm -rf $(VENV) artifacts/models artifacts/cache categories/*/samples mlforge.lock

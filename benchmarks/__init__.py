@@ -1,0 +1,1 @@
+"""Benchmarks: mlforge side by side, in one run, with what a person would otherwise write."""

@@ -1,0 +1,21 @@
+"""`make bench`: every benchmark, one line a comparison."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+from benchmarks import models, startup, training
+
+
+def main() -> None:
+    """Run all benchmarks."""
+    print(f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}")
+    print(f"{'':<44} {'mlforge':>10} {'without':>10}")
+    startup.main()
+    models.main()
+    training.main()
+
+
+if __name__ == "__main__":
+    main()
