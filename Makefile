@@ -32,7 +32,7 @@ $(READY): pyproject.toml
 demo: $(READY)  ## the main job on the examples in categories/
 	$(MLFORGE) categories list
 	$(MLFORGE) run
-	$(MLFORGE) predict $(UNSEEN)/*.jpg
+	$(MLFORGE) predict $(UNSEEN)/turn_left.jpg
 	@printf '\nNext: mlforge predict YOUR.jpg, or read docs/tutorials/first-classifier.md\n'
 
 test: $(READY)  ## all tests

@@ -51,6 +51,15 @@ Workers = Annotated[
         show_default=False,
     ),
 ]
+Count = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Samples for each category, those that are there included; 20 for each seed "
+        "where not given.",
+        show_default=False,
+    ),
+]
 
 
 @command(
@@ -67,15 +76,7 @@ Workers = Annotated[
 def generate(
     session: Session,
     codes: Codes = None,
-    count: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Samples for each category, those that are there included; 20 for each seed "
-            "where not given.",
-            show_default=False,
-        ),
-    ] = None,
+    count: Count = None,
     *,
     force: Annotated[bool, typer.Option("--force", help="Make every sample again.")] = False,
     dry_run: Annotated[

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from mlforge.errors import ConfigError, MlforgeError
+from mlforge.errors import ConfigError, EngineError, MlforgeError
 
 __all__ = ["LocalEngine", "Outcome"]
 
@@ -62,11 +62,17 @@ class LocalEngine:
 
         Items should be chunks of work that say where their data is rather than hold it. An
         `MlforgeError` is its item's outcome; any other exception is raised.
+
+        Raises
+        ------
+        EngineError
+            If a worker process is killed.
         """
         if self.workers == 1 or len(items) <= 1:
             yield from (_outcome(function, item) for item in items)
             return
         from joblib import Parallel, delayed
+        from joblib.externals.loky.process_executor import TerminatedWorkerError
 
         # One thread each: the workers are the parallelism, and more would fight for processors.
         os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
@@ -81,6 +87,11 @@ class LocalEngine:
             # Not `yield from`, which would close the pool before the warnings are off.
             for outcome in outcomes:  # noqa: UP028 - see above
                 yield outcome
+        except TerminatedWorkerError:
+            raise EngineError(
+                "a worker process ended without a word; too little memory is the usual cause",
+                "run the same command again with --workers 1",
+            ) from None
         finally:
             # Who stops early knows it; joblib's advice on that is for other callers.
             with warnings.catch_warnings():

@@ -17,7 +17,7 @@ from mlforge.storage.files import append_lines, read_bytes, write_text
 __all__ = ["Manifest", "append_records", "read_manifest", "samples_digest", "write_manifest"]
 
 FILE_NAME = "manifest.jsonl"
-SCHEMA = "mlforge.samples/1"
+SCHEMA = "mlforge.manifest/1"
 # The name comes from a file that anybody may have edited: it must name a sibling, and a sample.
 _SAMPLE_NAME = re.compile(r"sample_[A-Za-z0-9_.-]{1,200}")
 

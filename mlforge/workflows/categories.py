@@ -246,7 +246,7 @@ def _plan(
 ) -> _Addition:
     """Find the files that become seeds; name those that are known already, and those refused."""
     created = code not in workspace.layout.category_codes()
-    config = _new_config(code, new) if created else workspace.category(code).config
+    config = _new_config(workspace, code, new) if created else workspace.category(code).config
     known = workspace.seeds(Category(code, config)).seeds
     seen = {seed.digest for seed in known}
     accepted: list[Path] = []
@@ -306,12 +306,15 @@ def _check_components(workspace: Workspace, new: NewCategory) -> None:
         TECHNIQUES.get(name, workspace.modality.name)
 
 
-def _new_config(code: str, new: NewCategory) -> CategoryConfig:
+def _new_config(workspace: Workspace, code: str, new: NewCategory) -> CategoryConfig:
     values: dict[str, Any] = {
         "$schema": f"../{SCHEMA_FILE}",
         "category_name": new.name or code.replace("_", " ").capitalize(),
         "category_code": code,
-        "generation_settings": {"method": new.method},
+        "generation_settings": {
+            "method": new.method,
+            "parameters": {"quality": "high", "format": workspace.modality.formats[0]},
+        },
     }
     if new.techniques:
         specs = [TechniqueSpec(name=name).model_dump() for name in new.techniques]

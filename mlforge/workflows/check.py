@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,7 +75,7 @@ def check(workspace: Workspace, codes: tuple[str, ...], reporter: Reporter) -> l
                 findings.append(Finding("error", code, "config", error.message, (), error.hint))
             advance()
     if not codes:
-        findings.extend(_check_balance(found))
+        findings.extend(_check_balance(chosen, found))
     findings.extend(_check_sharing(found))
     return sorted(findings, key=lambda finding: finding.severity)
 
@@ -127,9 +127,9 @@ def _check_count(category: Category, folder: SeedFolder) -> Iterator[Finding]:
         yield Finding("warning", code, "group_pattern", message, (), "mend the pattern")
 
 
-def _check_balance(found: Mapping[str, SeedFolder]) -> Iterator[Finding]:
-    if len(found) == 1:
-        code = next(iter(found))
+def _check_balance(codes: Sequence[str], found: Mapping[str, SeedFolder]) -> Iterator[Finding]:
+    if len(codes) == 1:
+        (code,) = codes
         message = "the only category: there is nothing to tell it from"
         fix = "mlforge categories add CODE FILES..."
         yield Finding("error", code, "one_category", message, (), fix)
@@ -139,7 +139,7 @@ def _check_balance(found: Mapping[str, SeedFolder]) -> Iterator[Finding]:
     largest, smallest = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
     if counts[largest] > IMBALANCE * counts[smallest]:
         message = (
-            f"{counts[smallest]} seeds, where {largest} has {counts[largest]}: "
+            f"seeds: {counts[smallest]}, where {largest} has {counts[largest]}: "
             "the smaller will be recognized less"
         )
         fix = f"mlforge categories add {smallest} FILES..."

@@ -64,7 +64,7 @@ class Predictor:
 
     def _restore(self, artifact: StoredArtifact) -> None:
         manifest = artifact.manifest
-        self.modality = _modality(manifest["modality"])
+        self.modality = _modality(manifest["modality"], self.version)
         self.extractors = [_extractor(e, self.modality, artifact) for e in manifest["extractors"]]
         self.codes = tuple(category["code"] for category in manifest["categories"])
         self._names = [str(category["name"]) for category in manifest["categories"]]
@@ -139,15 +139,15 @@ class Predictor:
         )
 
 
-def _modality(described: dict[str, Any]) -> Modality:
-    component = MODALITIES.get(described["name"])
+def _modality(described: dict[str, Any], version: str) -> Modality:
+    component = MODALITIES.get(described["name"], where=version)
     return component(component.Config(**described["parameters"]))
 
 
 def _extractor(
     described: dict[str, Any], modality: Modality, artifact: StoredArtifact
 ) -> Extractor:
-    component = EXTRACTORS.get(described["name"], modality.name)
+    component = EXTRACTORS.get(described["name"], modality.name, artifact.version)
     config = component.Config(**_tuples(described["parameters"]))
     state = {name: artifact.files[file] for name, file in described["state"].items()}
     return component.restore(config, state)

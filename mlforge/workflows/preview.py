@@ -46,7 +46,8 @@ def preview(workspace: Workspace, code: str | None, output: Path, columns: int) 
     DataError
         If there are no samples.
     ConfigError
-        If the output's name does not end in .png, .jpg or .webp, or `columns` is below 1.
+        If the output's name does not end in .png, .jpg or .webp or it lies among the categories,
+        or `columns` is below 1.
     """
     image = MODALITIES.get("image")()
     file_format = output.suffix.lower().lstrip(".")
@@ -58,6 +59,11 @@ def preview(workspace: Workspace, code: str | None, output: Path, columns: int) 
         )
     if columns < 1:
         raise ConfigError(f"--columns {columns}: at least 1")
+    if output.resolve().is_relative_to(workspace.layout.categories.resolve()):
+        raise ConfigError(
+            f"{printable(str(output))}: lies among the categories, whose files are yours",
+            "--output sheet.png",
+        )
     rows: list[Picture] = []
     for category in workspace.select((code,) if code else ()):
         limit = MAX_ROWS if code else ROWS_PER_CATEGORY

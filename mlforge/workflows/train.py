@@ -204,9 +204,12 @@ def stored_models(workspace: Workspace, reporter: Reporter) -> list[TrainedModel
     return models
 
 
-def _rank(model: TrainedModel) -> tuple[float, float]:
+def _rank(model: TrainedModel) -> tuple[float, float, float]:
+    """Return what sorts the best first; of two that are equally good the quicker to fit."""
     evaluation = model.evaluation
-    return (-evaluation.accuracy, -evaluation.macro_f1) if evaluation else (0.0, 0.0)
+    if evaluation is None:
+        return 0.0, 0.0, model.seconds
+    return -evaluation.accuracy, -evaluation.macro_f1, model.seconds
 
 
 def _warn_of_few(dataset: Dataset, options: TrainOptions, reporter: Reporter) -> None:

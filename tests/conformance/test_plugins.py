@@ -215,10 +215,6 @@ def test_a_modality_of_a_plugin_is_used_by_all_commands(
     project = tmp_path / "genes"
     source = ["../folders", "--technique", "mutation"]
     mlforge("categories", "import", *source, cwd=project, path=path)
-    for config in project.glob("categories/*/config.json"):
-        values = json.loads(config.read_text(encoding="utf-8"))
-        values["generation_settings"]["parameters"]["format"] = "dna"
-        config.write_text(json.dumps(values), encoding="utf-8")
     mlforge("samples", "generate", "--count", "10", "--workers", "1", cwd=project, path=path)
     mlforge("samples", "preview", "--output", "sheet.png", cwd=project, path=path)
     train = ["train", "--features", "kmers", "--model", "logistic_regression"]

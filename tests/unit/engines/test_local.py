@@ -15,7 +15,7 @@ from mlforge.core.digest import digest_bytes
 from mlforge.core.names import check_code
 from mlforge.core.units import parse_size
 from mlforge.engines.local import LocalEngine, Outcome, available_processors
-from mlforge.errors import ConfigError, SampleError
+from mlforge.errors import ConfigError, EngineError, SampleError
 
 PATIENCE = 60
 WORKERS = [1, 2, 4]
@@ -205,3 +205,13 @@ def test_an_interrupted_map_ends_and_leaves_no_process(tmp_path: Path, whom: str
         finally:
             for process in members(parent.pid):
                 os.kill(process, signal.SIGKILL)
+
+
+def _die(number: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_a_killed_worker_is_an_engine_error() -> None:
+    with pytest.raises(EngineError, match="worker process"):
+        list(LocalEngine(2).map(_die, [1, 2, 3, 4]))

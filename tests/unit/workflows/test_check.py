@@ -181,3 +181,15 @@ def test_an_unknown_code_is_refused(project: Project) -> None:
 def test_a_project_without_categories_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no categories"):
         Project.init(tmp_path / "new").check()
+
+
+def test_a_broken_configuration_does_not_make_the_other_the_only_category(project: Project) -> None:
+    first, *others = project.workspace.layout.category_codes()
+    for code in others[1:]:
+        project.remove_category(code)
+    project.workspace.layout.config(first).write_text("{", encoding="utf-8")
+
+    kinds = {finding.kind for finding in project.check()}
+
+    assert "config" in kinds
+    assert "one_category" not in kinds

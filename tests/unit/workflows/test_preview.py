@@ -86,3 +86,14 @@ def test_any_file_name_can_be_a_caption(generated: Project, tmp_path: Path) -> N
     folder = generated.root / "categories" / "circle" / "seeds"
     (folder / "circle_0.png").rename(folder / "a\nb 日本 \x1b.png")
     assert generated.preview(tmp_path / "sheet.png", "circle") == 4
+
+
+def test_a_sheet_is_not_written_among_the_categories(generated: Project) -> None:
+    code = generated.workspace.layout.category_codes()[0]
+    seed = next(generated.workspace.layout.seeds(code).iterdir())
+    before = seed.read_bytes()
+
+    with pytest.raises(ConfigError, match="among the categories"):
+        generated.preview(seed.with_suffix(".png"))
+
+    assert seed.read_bytes() == before
