@@ -101,7 +101,9 @@ class AugmentationSettings(_Section):
     enable_augmentation: bool = True
     """False: no sample passes through the techniques."""
     augmentation_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """The share of samples that pass through the techniques."""
+    """The share of samples that pass through the techniques, as far as one untouched copy a seed
+    at the most allows: below 1, each copy stays untouched with the chance that is left, until one
+    copy of the seed has."""
     techniques: tuple[
         Annotated[TechniqueSpec, BeforeValidator(_as_spec, str | TechniqueSpec)], ...
     ] = Field(default_factory=lambda: tuple(TechniqueSpec(name=n) for n in DEFAULT_TECHNIQUES))

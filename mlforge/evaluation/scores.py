@@ -168,6 +168,9 @@ def _macro_f1_interval(
     flat = weights @ by_group.reshape(n_groups, -1)
     values = _macro_f1(flat.reshape(_N_RESAMPLES, n_categories, n_categories))
     low, high = np.quantile(values, [0.025, 0.975])
+    if low == high:
+        # Resamples of groups that are all alike say nothing of what was not drawn.
+        return wilson_interval(float(_macro_f1(by_group.sum(axis=0)[None])[0]), n_groups)
     return float(low), float(high)
 
 

@@ -164,8 +164,8 @@ class ArtifactStore:
         }
         whole = {"schema": SCHEMA, "version": version, **manifest, "files": described}
         temporary = self.models / f"{TEMPORARY_PREFIX}{os.getpid()}-{version}"
-        make_folder(temporary)
         try:
+            make_folder(temporary)
             write_batch(
                 [(temporary / name, data) for name, data in files.items()]
                 + [(temporary / MANIFEST, _sealed(whole))],

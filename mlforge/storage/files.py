@@ -107,7 +107,10 @@ def append_lines(path: Path, lines: Iterable[str]) -> None:
 def make_folder(path: Path) -> None:
     """Make a folder and those above it."""
     with file_errors(path, "make the folder"):
+        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
+        for made in missing:
+            sync_folder(made.parent)
 
 
 def move(source: Path, target: Path) -> None:
@@ -115,6 +118,8 @@ def move(source: Path, target: Path) -> None:
     with file_errors(target, "move"):
         source.replace(target)
         sync_folder(target.parent)
+        if source.parent != target.parent:
+            sync_folder(source.parent)
 
 
 def remove_file(path: Path) -> None:

@@ -17,7 +17,7 @@ from mlforge.core.reporting import Reporter
 from mlforge.engines.local import LocalEngine
 from mlforge.errors import ArtifactError, ConfigError, DataError
 from mlforge.storage.artifacts import ArtifactStore
-from mlforge.storage.files import make_folder, remove_temporaries, write_json
+from mlforge.storage.files import make_folder, write_json
 from mlforge.storage.tables import TableWriter
 from mlforge.workflows.predict import Predictor
 
@@ -119,7 +119,6 @@ def batch(
             "give a folder that holds such files",
         )
     make_folder(output)
-    remove_temporaries(output)
     columns = _columns(predictor.codes)
     table = output / f"predictions.{options.file_format}"
     counts: Counter[str] = Counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from mlforge.core.category import CategoryConfig
 from mlforge.core.names import printable
+from mlforge.core.records import Seed
 from mlforge.core.reporting import Reporter
 from mlforge.core.validation import validated
 from mlforge.errors import DataError
@@ -115,10 +117,26 @@ def _from_seeds(
         files=tuple(ExampleFile(seed.path, seed.digest) for seed, _ in seeds),
         labels=np.array([number for _, number in seeds], np.int64),
         seed_index=np.arange(len(seeds), dtype=np.int64),
-        # A group that a pattern names (a speaker) is the same in every category, and so is the
-        # group of a file that stands in two.
-        groups=tuple(seed.group for seed, _ in seeds),
+        groups=_joined_groups([seed for seed, _ in seeds]),
     )
+
+
+def _joined_groups(seeds: Sequence[Seed]) -> tuple[str, ...]:
+    """Return the group of each seed; groups that share a file, in any category, become one.
+
+    A group that a pattern names (a speaker) is the same in every category already.
+    """
+    parent: dict[str, str] = {}
+
+    def root(group: str) -> str:
+        while parent.get(group, group) != group:
+            group = parent[group]
+        return group
+
+    first: dict[str, str] = {}
+    for seed in seeds:
+        parent[root(seed.group)] = root(first.setdefault(seed.digest, seed.group))
+    return tuple(root(seed.group) for seed in seeds)
 
 
 def _samples(

@@ -212,7 +212,12 @@ def _clear(folder: Path, plan: SamplePlan) -> None:
     make_folder(folder)
     remove_temporaries(folder)
     count = len(plan.kept) + len(plan.missing)
-    _update_manifest(folder, Manifest(plan.config_digest, count, plan.kept))
+    manifest = Manifest(plan.config_digest, count, plan.kept)
+    if plan.missing:
+        # Whole before anything is added: a torn last line would swallow the first new one.
+        write_manifest(folder, manifest)
+    else:
+        _update_manifest(folder, manifest)
     named = {record.file for record in plan.kept}
     for path in folder.glob("sample_*"):
         if path.name not in named:

@@ -148,6 +148,12 @@ def _extractor(
     described: dict[str, Any], modality: Modality, artifact: StoredArtifact
 ) -> Extractor:
     component = EXTRACTORS.get(described["name"], modality.name, artifact.version)
+    if described["revision"] != component.revision:
+        raise ArtifactError(
+            f"{artifact.version}: made with revision {described['revision']} of "
+            f"{component.name}; this is revision {component.revision}",
+            "mlforge train --force",
+        )
     config = component.Config(**_tuples(described["parameters"]))
     state = {name: artifact.files[file] for name, file in described["state"].items()}
     return component.restore(config, state)

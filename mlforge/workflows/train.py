@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -143,7 +143,8 @@ def train(workspace: Workspace, options: TrainOptions, reporter: Reporter) -> Tr
         jobs = [
             TrainingJob(m, c, _fingerprint(workspace, dataset, extractors, m, c)) for m, c in models
         ]
-        known = {} if options.force else _known(workspace)
+        wanted = {job.fingerprint for job in jobs}
+        known = {} if options.force else _known(workspace, wanted)
         done = {j.fingerprint: known[j.fingerprint] for j in jobs if j.fingerprint in known}
         fresh = [job for job in jobs if job.fingerprint not in done]
         if fresh:
@@ -204,12 +205,12 @@ def stored_models(workspace: Workspace, reporter: Reporter) -> list[TrainedModel
     return models
 
 
-def _rank(model: TrainedModel) -> tuple[float, float, float]:
-    """Return what sorts the best first; of two that are equally good the quicker to fit."""
+def _rank(model: TrainedModel) -> tuple[float, float]:
+    """Return what sorts the best first; equals stay in the order in which they were asked for."""
     evaluation = model.evaluation
     if evaluation is None:
-        return 0.0, 0.0, model.seconds
-    return -evaluation.accuracy, -evaluation.macro_f1, model.seconds
+        return 0.0, 0.0
+    return -evaluation.accuracy, -evaluation.macro_f1
 
 
 def _warn_of_few(dataset: Dataset, options: TrainOptions, reporter: Reporter) -> None:
@@ -237,7 +238,9 @@ def _fingerprint(
     config: Any,
 ) -> str:
     """Return the digest of everything that decides what a training gives."""
-    versions = dict(workspace.modality.versions()) | model.versions()
+    # SciPy fits the temperature; a release of mlforge may mend anything between.
+    versions = {name: metadata.version(name) for name in ("mlforge", "scipy")}
+    versions |= dict(workspace.modality.versions()) | model.versions()
     for extractor in extractors:
         versions |= extractor.versions()
     settings = workspace.settings.train
@@ -274,13 +277,15 @@ def _category_entries(dataset: Dataset) -> list[dict[str, Any]]:
     ]
 
 
-def _known(workspace: Workspace) -> dict[str, TrainedModel]:
-    """Return the stored models by the fingerprint of what they were made from."""
+def _known(workspace: Workspace, wanted: Collection[str]) -> dict[str, TrainedModel]:
+    """Return the stored models that were made from what is `wanted`, by its fingerprint."""
     known = {}
     for version in workspace.artifacts.versions():
         try:
             fingerprint = str(workspace.artifacts.manifest(version).get("fingerprint"))
-            known[fingerprint] = stored_model(workspace, version)
+            if fingerprint in wanted:
+                workspace.artifacts.load(version)
+                known[fingerprint] = stored_model(workspace, version)
         except ArtifactError:
             # A damaged artifact does not stand for its inputs: they are trained on again.
             continue
@@ -332,6 +337,7 @@ def _store(
         described.append(
             {
                 "name": extractor.name,
+                "revision": extractor.revision,
                 "parameters": extractor.parameters(),
                 "state": {name.removeprefix(f"{extractor.name}."): name for name in state},
             }

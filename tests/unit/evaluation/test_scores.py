@@ -86,3 +86,14 @@ def test_without_any_group_every_share_is_possible() -> None:
 def test_an_evaluation_is_read_back_as_it_was_written() -> None:
     made = scored([0, 0, 1, 1], [0, 2, 1, 1])
     assert from_json(json.loads(json.dumps(dataclasses.asdict(made)))) == made
+
+
+def test_macro_f1_is_not_certain_where_every_seed_is_right() -> None:
+    labels = np.array([0, 0, 1, 1], np.int64)
+    evaluation = evaluate(
+        labels, np.eye(2)[labels], ["a", "b", "c", "d"], ("x", "y"), 4, np.random.default_rng(0)
+    )
+
+    assert evaluation.macro_f1 == 1.0
+    assert evaluation.macro_f1_interval == evaluation.accuracy_interval
+    assert evaluation.macro_f1_interval[0] < 0.6

@@ -282,3 +282,45 @@ def test_an_unreadable_cache_is_a_storage_error(
     (generated.root / "artifacts" / "cache").write_text("in the way")
     with pytest.raises(StorageError, match="cache"):
         train(generated)
+
+
+def test_a_file_in_two_categories_is_one_group_whatever_the_patterns_say(project: Project) -> None:
+    from mlforge.workflows.dataset import project_dataset
+
+    first, second, *_ = project.workspace.layout.category_codes()
+    seed = min(project.workspace.layout.seeds(first).iterdir())
+    shutil.copy(seed, project.workspace.layout.seeds(second) / f"x_jackson_1{seed.suffix}")
+    configure(project, second, "", group_pattern="*_{group}_*")
+
+    dataset = project_dataset(project.workspace, SilentReporter())
+
+    digests = [file.digest for file in dataset.files]
+    shared = next(digest for digest in digests if digests.count(digest) == 2)
+    assert len({g for g, d in zip(dataset.groups, digests, strict=True) if d == shared}) == 1
+
+
+def test_features_of_another_revision_are_refused_at_prediction(
+    trained: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlforge.errors import ArtifactError
+    from mlforge.extractors import EXTRACTORS
+
+    name = trained.models()[0].features[0]
+    extractor = EXTRACTORS.get(name, "image")
+    monkeypatch.setattr(extractor, "revision", extractor.revision + 1)
+
+    with pytest.raises(ArtifactError, match="revision"):
+        trained.predictor()
+
+
+def test_an_artifact_with_a_damaged_graph_is_not_up_to_date(trained: Project) -> None:
+    version = trained.models()[0].version
+    graph = trained.root / "artifacts" / "models" / version / "model.onnx"
+    data = bytearray(graph.read_bytes())
+    data[len(data) // 2] ^= 1
+    graph.write_bytes(bytes(data))
+
+    result = train(trained)
+
+    assert not result.best.up_to_date
+    assert result.best.version != version
