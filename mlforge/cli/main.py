@@ -80,6 +80,7 @@ def main() -> NoReturn:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _on_sigterm)
+    signal.signal(signal.SIGINT, _on_sigint)
     code = run(sys.argv[1:])
     if code in {INTERRUPTED, TERMINATED}:
         _leave_at_once(code)
@@ -185,6 +186,12 @@ def _tell_bug(edge: _Edge, error: Exception) -> int:
     text = f"a bug in mlforge: {type(error).__name__}: {error}{where}"
     hint = "please report what this prints" if edge.debug else "run again with --debug"
     return edge.tell(error, text, hint, BUG)
+
+
+def _on_sigint(_signum: int, _frame: FrameType | None) -> NoReturn:
+    # A second one must not interrupt the cleaning up, nor what that starts.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _on_sigterm(_signum: int, _frame: FrameType | None) -> NoReturn:

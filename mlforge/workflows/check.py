@@ -72,10 +72,12 @@ def check(workspace: Workspace, codes: tuple[str, ...], reporter: Reporter) -> l
                 found[code] = workspace.seeds(category)
                 findings.extend(_check_seeds(workspace, category, found[code]))
             except MlforgeError as error:
-                findings.append(Finding("error", code, "config", error.message, (), error.hint))
+                message = error.message.replace("\n", "; ")
+                findings.append(Finding("error", code, "config", message, (), error.hint))
             advance()
     if not codes:
         findings.extend(_check_balance(chosen, found))
+        findings.extend(_check_folders(workspace))
     findings.extend(_check_sharing(found))
     return sorted(findings, key=lambda finding: finding.severity)
 
@@ -125,6 +127,15 @@ def _check_count(category: Category, folder: SeedFolder) -> Iterator[Finding]:
     if pattern is not None and n_seeds and all(s.group == s.digest for s in folder.seeds):
         message = f"group_pattern {pattern!r} fits no file name"
         yield Finding("warning", code, "group_pattern", message, (), "mend the pattern")
+
+
+def _check_folders(workspace: Workspace) -> Iterator[Finding]:
+    known = workspace.layout.category_codes()
+    for folder in sorted(workspace.layout.categories.iterdir()):
+        if folder.is_dir() and folder.name not in known and not folder.name.startswith("."):
+            message = f"categories/{printable(folder.name)}: a folder without config.json"
+            fix = "mlforge categories add CODE, with the folder's name, writes one"
+            yield Finding("error", "", "no_config", message, (folder.name,), fix)
 
 
 def _check_balance(codes: Sequence[str], found: Mapping[str, SeedFolder]) -> Iterator[Finding]:

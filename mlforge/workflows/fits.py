@@ -154,6 +154,9 @@ def _join(data: TrainingData, fitted: Sequence[_Fitted]) -> FittedModel:
     rows = rows[order]
     probabilities = np.concatenate([f.probabilities for f in folds])[order]
     labels = data.dataset.labels[rows]
+    if len(np.unique(labels)) < 2:
+        # A model that always says the one scored category would be right each time.
+        return FittedModel(graph, None, 1.0, seconds)
     evaluation = evaluate(
         labels,
         probabilities,

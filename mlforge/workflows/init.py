@@ -47,7 +47,8 @@ def init(root: Path, options: InitOptions, reporter: Reporter) -> None:
     categories = [] if options.example is None else list(example_categories(options.example))
     if layout.settings.exists() or layout.categories.exists():
         raise ConfigError(
-            f"{printable(str(root))}: is a project already", "choose another folder, or remove it"
+            f"{printable(str(root))}: is a project already",
+            "choose another folder, or use this one: mlforge categories list",
         )
     make_folder(layout.categories)
     make_folder(layout.artifacts)

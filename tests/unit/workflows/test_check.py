@@ -193,3 +193,12 @@ def test_a_broken_configuration_does_not_make_the_other_the_only_category(projec
 
     assert "config" in kinds
     assert "one_category" not in kinds
+
+
+def test_a_folder_without_a_configuration_is_an_error(project: Project) -> None:
+    code = project.workspace.layout.category_codes()[0]
+    project.workspace.layout.config(code).unlink()
+
+    found = [finding for finding in project.check() if finding.kind == "no_config"]
+
+    assert [(finding.severity, finding.files) for finding in found] == [("error", (code,))]
