@@ -79,7 +79,8 @@ def evaluation_blocks(model: TrainedModel, width: int | None) -> Iterator[Block]
     scores = model.evaluation
     if scores is None:
         yield Line(
-            f"{model.version}: not scored, since no category has seeds of two groups.", "warning"
+            f"{model.version}: not scored: fewer than two categories have seeds of two groups.",
+            "warning",
         )
         return
     low, high = (round(100 * bound) for bound in scores.accuracy_interval)
