@@ -108,10 +108,7 @@ def batch(
     version = store.resolve(options.version)
     predictor = Predictor.load(store, version)
     stamp = str(store.manifest(version)["digest"])
-    if not folder.is_dir():
-        raise DataError(f"{folder}: not a folder", "mlforge predict FILE... predicts single files")
-    if folder.resolve().is_relative_to(output.resolve()):
-        raise ConfigError(f"--output {output}: holds the folder to predict", "choose another")
+    _check_folders(folder, output)
     files, n_other = _list_files(folder, output, predictor.modality.suffixes, reporter)
     if not files:
         raise DataError(
@@ -155,6 +152,13 @@ def batch(
     )
     write_json(output / "summary.json", {"schema": "mlforge.batch/1", **asdict(summary)})
     return summary
+
+
+def _check_folders(folder: Path, output: Path) -> None:
+    if not folder.is_dir():
+        raise DataError(f"{folder}: not a folder", "mlforge predict FILE... predicts single files")
+    if folder.resolve().is_relative_to(output.resolve()):
+        raise ConfigError(f"--output {output}: holds the folder to predict", "choose another")
 
 
 def _columns(codes: tuple[str, ...]) -> list[str]:
