@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, TypeVar
 
 from mlforge.errors import ConfigError, EngineError, MlforgeError
@@ -16,6 +18,8 @@ __all__ = ["LocalEngine", "Outcome"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
+
+_PATIENCE = 1.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -71,32 +75,25 @@ class LocalEngine:
         if self.workers == 1 or len(items) <= 1:
             yield from (_outcome(function, item) for item in items)
             return
-        from joblib import Parallel, delayed
-        from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-        # One thread each: the workers are the parallelism, and more would fight for processors.
-        os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
-        pool = Parallel(
-            n_jobs=min(self.workers, len(items)),
-            return_as="generator",
-            batch_size=1,
-            pre_dispatch="2*n_jobs",
-        )
-        outcomes = pool(delayed(_in_worker)(function, item) for item in items)
+        pool = _Pool(min(self.workers, len(items)))
+        waiting: deque[Future[Outcome[Value]]] = deque()
+        remaining = iter(items)
         try:
-            # Not `yield from`, which would close the pool before the warnings are off.
-            for outcome in outcomes:  # noqa: UP028 - see above
-                yield outcome
-        except TerminatedWorkerError:
+            while True:
+                for item in islice(remaining, pool.capacity - len(waiting)):
+                    waiting.append(pool.submit(function, item))
+                if not waiting:
+                    return
+                yield waiting.popleft().result()
+        except BrokenExecutor:
+            waiting.clear()
             raise EngineError(
                 "a worker process ended without a word; too little memory is the usual cause",
                 "run the same command again with --workers 1",
             ) from None
         finally:
-            # Who stops early knows it; joblib's advice on that is for other callers.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)
-                outcomes.close()
+            if waiting:
+                pool.stop(waiting)
 
     def map_threads(
         self, function: Callable[[Item], Value], items: Sequence[Item]
@@ -120,10 +117,44 @@ def available_processors() -> int:
     return os.cpu_count() or 1
 
 
-def _in_worker(function: Callable[[Item], Value], item: Item) -> Outcome[Value]:
-    # The parent gets the terminal's Ctrl-C too, and ends its workers itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return _outcome(function, item)
+class _Pool:
+    """Worker processes, kept for the next map, that a Ctrl-C reaches through their parent only."""
+
+    def __init__(self, workers: int) -> None:
+        from joblib.externals.loky import get_reusable_executor
+
+        with _interrupts_held():
+            # One thread each: the workers are the parallelism; more would fight for processors.
+            self._executor = get_reusable_executor(workers, env={"OPENCV_FOR_THREADS_NUM": "1"})
+        # So much the processes' own queue takes. What waits beyond it could not be stopped:
+        # killing the workers would leave the thread that feeds them without its next task.
+        self.capacity = 2 * workers
+
+    def submit(self, function: Callable[[Item], Value], item: Item) -> Future[Outcome[Value]]:
+        """Start one task; the first starts the processes."""
+        with _interrupts_held():
+            return self._executor.submit(_outcome, function, item)  # type: ignore[no-any-return]
+
+    def stop(self, tasks: Iterable[Future[Outcome[Value]]]) -> None:
+        """End the processes, whatever they are doing."""
+        dropped = [task for task in tasks if task.cancel()]
+        # Until the feeding thread has seen it: see `capacity`.
+        wait(dropped, timeout=_PATIENCE)
+        self._executor.shutdown(kill_workers=True)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold a Ctrl-C back for a moment, and from the processes that are started in it for good.
+
+    The terminal sends it to the whole group, and workers would print tracebacks where their parent
+    ends them in good order. What is blocked when a process starts stays blocked in it.
+    """
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _outcome(function: Callable[[Item], Value], item: Item) -> Outcome[Value]:

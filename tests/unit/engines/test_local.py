@@ -112,6 +112,17 @@ def test_whoever_stops_asking_can_use_the_engine_again() -> None:
     assert [o.value for o in engine.map(digest_bytes, items)] == [digest_bytes(i) for i in items]
 
 
+def test_stopping_at_once_leaves_no_thread_in_trouble() -> None:
+    engine = LocalEngine(2)
+    items = [bytes([n]) for n in range(50)]
+    for _ in range(10):
+        # The second time the processes are there already, and stopping races with feeding them.
+        list(engine.map(digest_bytes, items[:4]))
+        outcomes = engine.map(digest_bytes, items)
+        next(outcomes)
+        outcomes.close()
+
+
 @pytest.mark.parametrize("workers", WORKERS)
 def test_threads_give_values_in_the_order_of_the_items(workers: int) -> None:
     engine = LocalEngine(workers)
