@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Failure", "Prediction", "SampleRecord", "Seed"]
+__all__ = ["Failure", "Prediction", "SampleRecord", "Seed", "Source"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,25 @@ class Seed:
     path: Path
     digest: str
     group: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """What samples are made from: a seed, or one of a category's `sample_inputs`.
+
+    Attributes
+    ----------
+    digest
+        The SHA-256 of the seed's bytes, or of the input's UTF-8.
+    name
+        The seed's file name, or the input itself.
+    path
+        The seed's file; None for an input.
+    """
+
+    digest: str
+    name: str
+    path: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import json
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -24,14 +23,12 @@ from mlforge.models import Model
 from mlforge.storage.locking import exclusive
 from mlforge.workflows.dataset import Dataset, folder_dataset, project_dataset
 from mlforge.workflows.features import feature_matrix, make_extractors
-from mlforge.workflows.fits import FittedModel, TrainingData, TrainingJob, n_fits, run_fits
+from mlforge.workflows.fits import TrainingData, TrainingJob, n_fits, run_fits
 from mlforge.workflows.model_choice import choose_models
+from mlforge.workflows.packaging import METRICS_FILE, category_entries, store_artifact
 from mlforge.workflows.workspace import Workspace
 
 __all__ = ["TrainOptions", "TrainResult", "TrainedModel", "stored_model", "stored_models", "train"]
-
-METRICS_FILE = "metrics.json"
-GRAPH_FILE = "model.onnx"
 
 
 @dataclass(frozen=True)
@@ -249,7 +246,7 @@ def _fingerprint(
             "model": [model.name, dataclasses.asdict(config)],
             "extractors": [_extractor_entry(extractor) for extractor in extractors],
             "modality": [workspace.modality.name, workspace.modality.parameters()],
-            "categories": _category_entries(dataset),
+            "categories": category_entries(dataset),
             "examples": [file.digest for file in dataset.files],
             "labels": dataset.labels.tolist(),
             "origins": dataset.seed_index.tolist(),
@@ -263,18 +260,6 @@ def _fingerprint(
 def _extractor_entry(extractor: Extractor) -> list[Any]:
     state = {name: digest_bytes(data) for name, data in extractor.state().items()}
     return [extractor.name, extractor.revision, extractor.parameters(), state]
-
-
-def _category_entries(dataset: Dataset) -> list[dict[str, Any]]:
-    """Return what prediction needs to know of each category."""
-    return [
-        {
-            "code": config.category_code,
-            "name": config.category_name,
-            "min_confidence": config.quality_thresholds.min_confidence,
-        }
-        for config in dataset.categories
-    ]
 
 
 def _known(workspace: Workspace, wanted: Collection[str]) -> dict[str, TrainedModel]:
@@ -309,64 +294,15 @@ def _train(
     with reporter.progress("training", n_fits(data, jobs)) as advance:
         fitted = run_fits(data, jobs, engine, advance)
     created = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+    names = tuple(extractor.name for extractor in extractors)
     return [
-        _store(workspace, data, extractors, job, model, created)
+        TrainedModel(
+            store_artifact(workspace, data, extractors, job, model, created),
+            job.model.name,
+            names,
+            model.evaluation,
+            model.seconds,
+            up_to_date=False,
+        )
         for job, model in zip(jobs, fitted, strict=True)
     ]
-
-
-def _store(
-    workspace: Workspace,
-    data: TrainingData,
-    extractors: Sequence[Extractor],
-    job: TrainingJob,
-    fitted: FittedModel,
-    created: str,
-) -> TrainedModel:
-    """Store one model's artifact."""
-    evaluation = fitted.evaluation
-    metrics = {
-        "evaluation": None if evaluation is None else dataclasses.asdict(evaluation),
-        "seconds": fitted.seconds,
-    }
-    files = {GRAPH_FILE: fitted.graph, METRICS_FILE: json.dumps(metrics, indent=1).encode()}
-    described = []
-    for extractor in extractors:
-        state = {f"{extractor.name}.{name}": blob for name, blob in extractor.state().items()}
-        files |= state
-        described.append(
-            {
-                "name": extractor.name,
-                "revision": extractor.revision,
-                "parameters": extractor.parameters(),
-                "state": {name.removeprefix(f"{extractor.name}."): name for name in state},
-            }
-        )
-    modality = workspace.modality
-    manifest = {
-        "created": created,
-        "fingerprint": job.fingerprint,
-        "model": {"name": job.model.name, "parameters": dataclasses.asdict(job.config)},
-        "modality": {"name": modality.name, "parameters": modality.parameters()},
-        "extractors": described,
-        "categories": _category_entries(data.dataset),
-        "temperature": fitted.temperature,
-        "n_features": int(data.features.shape[1]),
-        "n_seeds": data.dataset.n_seeds,
-        "n_samples": len(data.dataset.files) - data.dataset.n_seeds,
-        "versions": _library_versions(modality.versions(), job.model.versions(), extractors),
-    }
-    version = workspace.artifacts.save(job.model.name, manifest, files)
-    names = tuple(extractor.name for extractor in extractors)
-    return TrainedModel(
-        version, job.model.name, names, evaluation, fitted.seconds, up_to_date=False
-    )
-
-
-def _library_versions(
-    modality: Mapping[str, str], model: Mapping[str, str], extractors: Sequence[Extractor]
-) -> dict[str, str]:
-    versions = {"mlforge": metadata.version("mlforge"), **modality, **model}
-    for extractor in extractors:
-        versions |= extractor.versions()
-    return dict(sorted(versions.items()))
