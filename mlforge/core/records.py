@@ -108,7 +108,13 @@ class Prediction:
     confidence
         Its probability, calibrated on held-out seeds.
     reliable
-        Whether the confidence reaches the category's `min_confidence`.
+        Whether it is known and the confidence reaches the category's `min_confidence`.
+    known
+        Whether the example is like those that the model learned from; where it is not,
+        `prediction` is the least unlikely category and never reliable.
+    prediction_set
+        The codes that may be right, the most probable first: together they hold the right one as
+        often as ``predict.coverage`` asked for.
     all_probabilities
         The probability of each category by its code, highest first.
     timestamp
@@ -121,5 +127,7 @@ class Prediction:
     category_name: str
     confidence: float
     reliable: bool
+    known: bool
+    prediction_set: tuple[str, ...]
     all_probabilities: Mapping[str, float]
     timestamp: str

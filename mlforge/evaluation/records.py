@@ -44,7 +44,7 @@ class CategoryScore:
     n_groups
         How many independent groups these are.
     recall_interval
-        The 95 % interval of `recall`; None where that is None.
+        The 95 % interval of the share that the final model finds; None where `recall` is None.
     """
 
     precision: float | None
@@ -177,7 +177,8 @@ class Evaluation:
     leaky_accuracy
         What a random split of samples would have claimed; None where there are no samples.
     macro_f1, macro_f1_interval
-        The mean over categories of the harmonic mean of precision and recall.
+        The mean over categories of the harmonic mean of precision and recall, expected of the
+        final model like `accuracy`.
     per_category
         The score of each category by code.
     confusion

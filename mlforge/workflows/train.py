@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-from mlforge.core.digest import digest_bytes, digest_json
 from mlforge.core.randomness import Streams
 from mlforge.core.reporting import Reporter
 from mlforge.engines.local import LocalEngine
 from mlforge.errors import ArtifactError
-from mlforge.evaluation.folds import make_folds
-from mlforge.evaluation.scores import Evaluation, from_json
+from mlforge.evaluation.gates import GateAnswer, check_gate_categories, parse_gate
 from mlforge.extractors import Extractor
-from mlforge.models import Model
 from mlforge.storage.locking import exclusive
 from mlforge.workflows.dataset import Dataset, folder_dataset, project_dataset
 from mlforge.workflows.features import feature_matrix, make_extractors
-from mlforge.workflows.fits import TrainingData, TrainingJob, n_fits, run_fits
-from mlforge.workflows.model_choice import choose_models
-from mlforge.workflows.packaging import METRICS_FILE, category_entries, store_artifact
+from mlforge.workflows.fingerprint import fingerprint
+from mlforge.workflows.fits import TrainingJob, n_fits, run_fits
+from mlforge.workflows.gates import has_failed, judged
+from mlforge.workflows.model_choice import plan_contests
+from mlforge.workflows.packaging import store_artifact
+from mlforge.workflows.splits import training_data
+from mlforge.workflows.trained import TrainedModel, stored_model
 from mlforge.workflows.workspace import Workspace
 
-__all__ = ["TrainOptions", "TrainResult", "TrainedModel", "stored_model", "stored_models", "train"]
+__all__ = ["TrainOptions", "TrainResult", "train"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +36,8 @@ class TrainOptions:
     Attributes
     ----------
     models
-        The models by name; ``("all",)`` for every available one; those of ``mlforge.toml`` where
-        empty.
+        The models by name; ``("all",)`` for every available one side by side, ``("auto",)`` for
+        the best of them; those of ``mlforge.toml`` where empty.
     features
         The extractors by name; those of ``mlforge.toml`` where empty.
     data
@@ -50,6 +48,10 @@ class TrainOptions:
         Train although nothing has changed.
     workers
         Fits side by side; one a processor where None.
+    tune
+        How many sets of parameters to try of each model; the given ones alone where None.
+    gates
+        What must hold, besides what ``mlforge.toml`` says.
     """
 
     models: tuple[str, ...] = ()
@@ -58,34 +60,8 @@ class TrainOptions:
     parameters: tuple[str, ...] = ()
     force: bool = False
     workers: int | None = None
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """One trained model.
-
-    Attributes
-    ----------
-    version
-        The artifact.
-    model
-        The model's name.
-    features
-        The extractors by name.
-    evaluation
-        What held-out seeds say; None where no category can be scored.
-    seconds
-        How long its fits took.
-    up_to_date
-        Whether it was there already, made from the same inputs.
-    """
-
-    version: str
-    model: str
-    features: tuple[str, ...]
-    evaluation: Evaluation | None
-    seconds: float
-    up_to_date: bool
+    tune: int | None = None
+    gates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,7 +71,9 @@ class TrainResult:
     Attributes
     ----------
     models
-        The models, the best by its evaluation first.
+        The models: those that fail no gate first, of these the best by its evaluation first.
+    gates
+        The answers to the gates for the best of them.
     n_seeds, n_samples
         What they were trained on.
     codes
@@ -105,6 +83,7 @@ class TrainResult:
     """
 
     models: tuple[TrainedModel, ...]
+    gates: tuple[GateAnswer, ...]
     n_seeds: int
     n_samples: int
     codes: tuple[str, ...]
@@ -112,7 +91,7 @@ class TrainResult:
 
     @property
     def best(self) -> TrainedModel:
-        """The model with the highest accuracy on held-out seeds."""
+        """The model to use."""
         return self.models[0]
 
 
@@ -127,7 +106,9 @@ def train(workspace: Workspace, options: TrainOptions, reporter: Reporter) -> Tr
         If there are fewer than two categories, or one has no seeds.
     """
     start = time.perf_counter()
-    models = choose_models(workspace.settings, options.models, options.parameters)
+    settings = workspace.settings
+    contests = plan_contests(settings, options.models, options.parameters, options.tune)
+    gates = [parse_gate(text) for text in dict.fromkeys((*settings.train.gates, *options.gates))]
     extractors = make_extractors(workspace, options.features)
     engine = LocalEngine(options.workers)
     with exclusive(workspace.layout.artifacts):
@@ -136,9 +117,12 @@ def train(workspace: Workspace, options: TrainOptions, reporter: Reporter) -> Tr
             if options.data is None
             else folder_dataset(workspace, options.data, reporter)
         )
+        for gate in gates:
+            check_gate_categories(gate, dataset.codes)
         _warn_of_few(dataset, options, reporter)
         jobs = [
-            TrainingJob(m, c, _fingerprint(workspace, dataset, extractors, m, c)) for m, c in models
+            TrainingJob(c.name, c.candidates, fingerprint(workspace, dataset, extractors, c))
+            for c in contests
         ]
         wanted = {job.fingerprint for job in jobs}
         known = {} if options.force else _known(workspace, wanted)
@@ -147,67 +131,18 @@ def train(workspace: Workspace, options: TrainOptions, reporter: Reporter) -> Tr
         if fresh:
             made = _train(workspace, dataset, extractors, fresh, engine, reporter)
             done |= {job.fingerprint: model for job, model in zip(fresh, made, strict=True)}
-        ranked = sorted((done[job.fingerprint] for job in jobs), key=_rank)
-        workspace.artifacts.note_latest([model.version for model in ranked])
+        ranked, answers = judged(workspace, [done[job.fingerprint] for job in jobs], gates)
+        passed = [m.version for m in ranked if not has_failed(answers[m.version])]
+        failed = [m.version for m in ranked if has_failed(answers[m.version])]
+        workspace.artifacts.note_latest(passed, failed)
     return TrainResult(
         tuple(ranked),
+        answers[ranked[0].version],
         dataset.n_seeds,
         len(dataset.files) - dataset.n_seeds,
         dataset.codes,
         time.perf_counter() - start,
     )
-
-
-def stored_model(workspace: Workspace, version: str) -> TrainedModel:
-    """Return what was noted of an artifact when it was trained.
-
-    Raises
-    ------
-    ArtifactError
-        If it is missing or damaged.
-    """
-    manifest = workspace.artifacts.manifest(version)
-    metrics = workspace.artifacts.read_json(version, METRICS_FILE)
-    try:
-        return TrainedModel(
-            version,
-            manifest["model"]["name"],
-            tuple(extractor["name"] for extractor in manifest["extractors"]),
-            None if metrics["evaluation"] is None else from_json(metrics["evaluation"]),
-            metrics["seconds"],
-            up_to_date=True,
-        )
-    # Its digests are right, and yet somebody else may have written it.
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(
-            f"{version}: its manifest or metrics do not describe a training",
-            "mlforge train --force",
-        ) from error
-
-
-def stored_models(workspace: Workspace, reporter: Reporter) -> list[TrainedModel]:
-    """Return what was noted of each artifact: those of the newest `train` first, best first.
-
-    A damaged one is left out with a warning.
-    """
-    store = workspace.artifacts
-    latest = store.latest()
-    older = [version for version in reversed(store.versions()) if version not in latest]
-    models = []
-    for version in [*latest, *older]:
-        try:
-            models.append(stored_model(workspace, version))
-        except ArtifactError as error:
-            reporter.warn(f"left out: {error.message}")
-    return models
-
-
-def _rank(model: TrainedModel) -> tuple[float, float]:
-    """Return what sorts the best first; equals stay in the order in which they were asked for."""
-    evaluation = model.evaluation
-    if evaluation is None:
-        return 0.0, 0.0
-    return -evaluation.accuracy, -evaluation.macro_f1
 
 
 def _warn_of_few(dataset: Dataset, options: TrainOptions, reporter: Reporter) -> None:
@@ -225,41 +160,6 @@ def _warn_of_few(dataset: Dataset, options: TrainOptions, reporter: Reporter) ->
         reporter.warn(
             "training on the seeds alone; varied samples usually help: mlforge samples generate"
         )
-
-
-def _fingerprint(
-    workspace: Workspace,
-    dataset: Dataset,
-    extractors: Sequence[Extractor],
-    model: type[Model],
-    config: Any,
-) -> str:
-    """Return the digest of everything that decides what a training gives."""
-    # SciPy fits the temperature; a release of mlforge may mend anything between.
-    versions = {name: metadata.version(name) for name in ("mlforge", "scipy")}
-    versions |= dict(workspace.modality.versions()) | model.versions()
-    for extractor in extractors:
-        versions |= extractor.versions()
-    settings = workspace.settings.train
-    return digest_json(
-        {
-            "model": [model.name, dataclasses.asdict(config)],
-            "extractors": [_extractor_entry(extractor) for extractor in extractors],
-            "modality": [workspace.modality.name, workspace.modality.parameters()],
-            "categories": category_entries(dataset),
-            "examples": [file.digest for file in dataset.files],
-            "labels": dataset.labels.tolist(),
-            "origins": dataset.seed_index.tolist(),
-            "groups": list(dataset.groups),
-            "train": [settings.seed, settings.folds],
-            "versions": versions,
-        }
-    )
-
-
-def _extractor_entry(extractor: Extractor) -> list[Any]:
-    state = {name: digest_bytes(data) for name, data in extractor.state().items()}
-    return [extractor.name, extractor.revision, extractor.parameters(), state]
 
 
 def _known(workspace: Workspace, wanted: Collection[str]) -> dict[str, TrainedModel]:
@@ -285,12 +185,14 @@ def _train(
     engine: LocalEngine,
     reporter: Reporter,
 ) -> list[TrainedModel]:
-    features = feature_matrix(workspace, extractors, dataset.files, engine, reporter)
-    settings = workspace.settings.train
-    streams = Streams(("train", settings.seed))
-    labels = dataset.labels[: dataset.n_seeds]
-    folds = make_folds(labels, dataset.groups, settings.folds, streams.rng("folds"))
-    data = TrainingData(dataset, features, folds, streams)
+    settings = workspace.settings
+    data = training_data(
+        dataset,
+        feature_matrix(workspace, extractors, dataset.files, engine, reporter),
+        Streams(("train", settings.train.seed)),
+        n_folds=settings.train.folds,
+        coverage=settings.predict.coverage,
+    )
     with reporter.progress("training", n_fits(data, jobs)) as advance:
         fitted = run_fits(data, jobs, engine, advance)
     created = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
@@ -298,7 +200,7 @@ def _train(
     return [
         TrainedModel(
             store_artifact(workspace, data, extractors, job, model, created),
-            job.model.name,
+            model.candidate.model.name,
             names,
             model.evaluation,
             model.seconds,
