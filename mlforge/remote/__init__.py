@@ -1,1 +1,0 @@
-"""Calling services: only hosts that the user allowed, only addresses that were checked."""
