@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 
-from benchmarks import models, startup, training
+from benchmarks import batch, generate, models, predict, startup, training, truth
 
 
 def main() -> None:
@@ -14,7 +14,12 @@ def main() -> None:
     print(f"{'':<44} {'mlforge':>10} {'without':>10}")
     startup.main()
     models.main()
+    generate.main()
     training.main()
+    predict.main()
+    batch.main()
+    print()
+    truth.main()
 
 
 if __name__ == "__main__":

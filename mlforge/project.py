@@ -12,15 +12,25 @@ from mlforge.storage.layout import find_root
 
 if TYPE_CHECKING:
     from mlforge.core.records import Prediction
+    from mlforge.evaluation.records import DeepEvaluation
+    from mlforge.storage.aliases import Alias
     from mlforge.storage.artifacts import ArtifactStore
     from mlforge.workflows.batch import BatchOptions, BatchSummary
     from mlforge.workflows.categories import AddedCategory, CategoryOverview, NewCategory
     from mlforge.workflows.check import Finding
+    from mlforge.workflows.compare import ModelComparison
+    from mlforge.workflows.evaluate import FolderEvaluation
+    from mlforge.workflows.explain import Explainer
     from mlforge.workflows.generate import GenerateOptions, GenerateResult
     from mlforge.workflows.init import InitOptions
     from mlforge.workflows.predict import Predictor
-    from mlforge.workflows.samples import CleanedSamples, SamplesOverview
-    from mlforge.workflows.train import TrainedModel, TrainOptions, TrainResult
+    from mlforge.workflows.registry import Imported, Prune, VersionCheck
+    from mlforge.workflows.report import WrittenReport
+    from mlforge.workflows.reproduce import Reproduction
+    from mlforge.workflows.samples import CleanedSamples, ExplainedSample, SamplesOverview
+    from mlforge.workflows.train import TrainOptions, TrainResult
+    from mlforge.workflows.trained import TrainedModel
+    from mlforge.workflows.verify import VerifiedCategory
     from mlforge.workflows.workspace import Workspace
 
 __all__ = ["Project"]
@@ -154,6 +164,20 @@ class Project:
 
         return preview(self.workspace, code, output, columns)
 
+    def verify_samples(
+        self, codes: Sequence[str] = (), workers: int | None = None
+    ) -> list[VerifiedCategory]:
+        """Make samples again in memory and compare them with files, manifest and lock."""
+        from mlforge.workflows.verify import verify
+
+        return verify(self.workspace, tuple(codes), workers, self.reporter)
+
+    def explain_sample(self, file: Path) -> ExplainedSample:
+        """Return where a sample comes from."""
+        from mlforge.workflows.samples import explain_sample
+
+        return explain_sample(self.workspace, file)
+
     def clean_samples(self, codes: Sequence[str] = ()) -> list[CleanedSamples]:
         """Remove samples; they can be made again, byte for byte."""
         from mlforge.workflows.samples import clean_samples
@@ -166,17 +190,110 @@ class Project:
 
         return train(self.workspace, options or TrainOptions(), self.reporter)
 
+    def evaluate(self, folder: Path, version: str | None = None) -> FolderEvaluation:
+        """Score a model on class folders with examples that it never saw."""
+        from mlforge.workflows.evaluate import evaluate_folder
+
+        return evaluate_folder(self.workspace, folder, version, self.reporter)
+
+    def evaluate_deep(self, version: str | None = None) -> DeepEvaluation:
+        """Compute the costly diagnostics of a model, those that are not there yet."""
+        from mlforge.workflows.deep import evaluate_deep
+
+        return evaluate_deep(self.workspace, version, self.reporter)
+
     def models(self) -> list[TrainedModel]:
         """Return what is known of each stored model, the best of the newest `train` first."""
-        from mlforge.workflows.train import stored_models
+        from mlforge.workflows.trained import stored_models
 
         return stored_models(self.workspace, self.reporter)
+
+    def promote(self, version: str, alias: str = "production") -> Alias:
+        """Let an alias name a version, once that has proved to be sound."""
+        from mlforge.workflows.registry import promote
+
+        return promote(self.workspace, version, alias)
+
+    def rollback(self, alias: str = "production") -> Alias:
+        """Let an alias name what it named before."""
+        from mlforge.workflows.registry import rollback
+
+        return rollback(self.workspace, alias)
+
+    def verify_models(self, version: str | None = None) -> list[VersionCheck]:
+        """Check a version, or all: digests, graphs, parameters, golden examples."""
+        from mlforge.workflows.registry import verify_models
+
+        return verify_models(self.workspace, version)
+
+    def remove_model(self, version: str) -> None:
+        """Remove a version, and the aliases that name it."""
+        from mlforge.workflows.registry import remove_model
+
+        remove_model(self.workspace, version)
+
+    def plan_prune(self, keep: int) -> Prune:
+        """Return what `prune_models` would remove."""
+        from mlforge.workflows.registry import plan_prune
+
+        return plan_prune(self.workspace, keep)
+
+    def prune_models(self, keep: int) -> Prune:
+        """Remove what no alias names, the newest `train` did not answer, and is not of the newest.
+
+        Parameters
+        ----------
+        keep
+            How many of the newest are kept.
+        """
+        from mlforge.workflows.registry import prune
+
+        return prune(self.workspace, keep)
+
+    def export_model(self, version: str, output: Path) -> str:
+        """Write a version, or what an alias names, as one file; return which version it is."""
+        from mlforge.workflows.registry import export_model
+
+        return export_model(self.workspace, version, Path(output))
+
+    def import_model(self, file: Path) -> Imported:
+        """Take a model in that `export_model` wrote, once it has proved to be sound."""
+        from mlforge.workflows.registry import import_model
+
+        return import_model(self.workspace, Path(file))
+
+    def reproduce(
+        self, version: str, *, data: Path | None = None, workers: int | None = None
+    ) -> Reproduction:
+        """Train a model again from what its artifact says, and compare."""
+        from mlforge.workflows.reproduce import reproduce
+
+        chosen = self.artifacts.resolve(version)
+        return reproduce(self.workspace, chosen, self.reporter, data=data, workers=workers)
+
+    def report(self, version: str | None = None) -> WrittenReport:
+        """Write one page of what is known of a model: that version, else the one `predict` uses."""
+        from mlforge.workflows.report import report
+
+        return report(self.workspace, version, self.reporter)
+
+    def compare_models(self, first: str, second: str) -> ModelComparison:
+        """Compare two models on the held-out seeds that both were scored on."""
+        from mlforge.workflows.compare import compare_models
+
+        return compare_models(self.workspace, first, second)
 
     def predictor(self, version: str | None = None) -> Predictor:
         """Load a model: the version named, else the best of the newest `train`."""
         from mlforge.workflows.predict import Predictor
 
         return Predictor.load(self.artifacts, version)
+
+    def explainer(self, version: str | None = None) -> Explainer:
+        """Load a model as `predictor` does, to explain what it predicts."""
+        from mlforge.workflows.explain import Explainer
+
+        return Explainer(self.predictor(version), self.workspace, self.reporter)
 
     def predict(self, files: Sequence[Path], version: str | None = None) -> Iterator[Prediction]:
         """Predict files, one after the other."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -115,3 +118,81 @@ def generated(tmp_path: Path, _generated: Path, _no_sync: None) -> Project:
 def trained(tmp_path: Path, _trained: Path, _no_sync: None) -> Project:
     """Return a project of its own for the test, with samples and one random_forest."""
     return Project(Path(shutil.copytree(_trained, tmp_path / "trained")))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a service was asked."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Service:
+    """A real HTTP server on loopback; the test decides what it answers and reads what came."""
+
+    url: str = ""
+    port: int = 0
+    asked: list[Asked] = field(default_factory=list)
+    answer: Callable[[BaseHTTPRequestHandler, Asked], None] = lambda handler, asked: None
+
+    def reply(self, body: bytes, status: int = 200, **headers: str) -> None:
+        """Answer every request alike; an underscore in a header's name stands for a hyphen."""
+
+        def answer(handler: BaseHTTPRequestHandler, asked: Asked) -> None:
+            self.send(handler, body, status, **headers)
+
+        self.answer = answer
+
+    @staticmethod
+    def send(
+        handler: BaseHTTPRequestHandler, body: bytes, status: int = 200, **headers: str
+    ) -> None:
+        """Answer one request."""
+        handler.send_response(status)
+        for name, value in {"Content_Length": f"{len(body)}", **headers}.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+        handler.wfile.write(body)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing where the client hangs up: it often is to."""
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    """Return a server that answers as the test says."""
+    made = Service()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            asked = Asked(self.command, self.path, headers, body)
+            made.asked.append(asked)
+            made.answer(self, asked)
+
+        do_GET = do_POST = handle_any  # noqa: N815 - the names that http.server looks for
+
+        def log_message(self, *arguments: object) -> None:
+            """Print nothing."""
+
+    server = _Server(("127.0.0.1", 0), Handler)
+    made.port = server.server_port
+    made.url = f"http://127.0.0.1:{made.port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield made
+    server.shutdown()
+    server.server_close()
+    thread.join()

@@ -16,14 +16,20 @@ __all__ = ["commands", "make_app"]
 MODULES = (
     "batch",
     "categories",
+    "comparison",
     "components",
     "doctor",
+    "evaluate",
+    "exchange",
     "init",
     "models",
     "predict",
+    "report",
     "run",
     "samples",
     "train",
+    "verify",
+    "versions",
 )
 # The order of the work; Typer would put single commands before groups.
 ORDER = (
@@ -32,7 +38,9 @@ ORDER = (
     "categories",
     "samples",
     "train",
+    "evaluate",
     "models",
+    "report",
     "predict",
     "batch",
     "features",
@@ -42,8 +50,8 @@ ORDER = (
 )
 GROUPS = {
     "categories": "Add, import, list, show, check and remove categories.",
-    "samples": "Generate, list, look at and remove samples.",
-    "models": "List what can be trained and what has been trained.",
+    "samples": "Generate, list, look at, verify, explain and remove samples.",
+    "models": "List, check, promote, compare, share and remove trained models.",
     "features": "List what turns an example into numbers.",
     "generators": "List the ways to make samples.",
     "techniques": "List the steps that vary a sample.",

@@ -25,6 +25,7 @@ class Format(StrEnum):
 
     csv = "csv"
     jsonl = "jsonl"
+    parquet = "parquet"
 
 
 @command(
@@ -35,15 +36,17 @@ class Format(StrEnum):
         "table": "the table's file",
         "n_files": "how many files have a row",
         "n_failed": "how many of those rows hold an error",
+        "n_unknown": "how many predictions are of examples that are like no category",
         "n_unreliable": "how many predictions are not reliable",
         "n_other_files": "how many files of other kinds there are",
         "per_category": "how many predictions each code has",
-        "seconds": "how long it took",
+        "seconds": "how long it took; with --resume, all runs together",
         "files_per_second": "how many files a second",
     },
     examples=[
         "mlforge batch photos --output predictions",
         "mlforge batch photos --output predictions --format jsonl --workers 4",
+        "mlforge batch photos --output predictions --resume",
     ],
     exits=(3, 4, 5, 6, 10),
 )
@@ -60,7 +63,7 @@ def batch(
         typer.Option(
             "--output",
             metavar="DIR",
-            help="Where predictions.csv (or .jsonl) and summary.json go.",
+            help="Where predictions.csv (or .jsonl, .parquet) and summary.json go.",
             show_default=False,
         ),
     ] = None,
@@ -68,19 +71,29 @@ def batch(
         Format, typer.Option("--format", help="The format of the table.")
     ] = Format.csv,
     model: Version = None,
+    *,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on where an interrupted run with this --output ended."),
+    ] = False,
     workers: Workers = None,
 ) -> None:
     """Predict every file below a folder and write a table.
 
     One row for each file, in order of the names; a file that cannot be predicted gets a row with
     its error, and the exit code is then 10.
+
+    The table takes the place of an older one when it is whole. What an interrupted run has done
+    is kept beside it, hidden, until --resume finishes it or a run without --resume drops it.
     """
     from mlforge.cli.render import plain_value
     from mlforge.workflows.batch import BatchOptions
 
     source = Path(session.ask(folder, "FOLDER"))
     target = Path(session.ask(output, "--output"))
-    options = BatchOptions(version=model, file_format=file_format.value, workers=workers)
+    options = BatchOptions(
+        version=model, file_format=file_format.value, workers=workers, resume=resume
+    )
     summary = session.project.batch(source, target, options)
     session.show(plain_value(summary), _blocks(summary))
     if summary.n_failed:
@@ -112,6 +125,9 @@ def _blocks(summary: BatchSummary) -> list[Block]:
             headed=False,
         ),
     ]
+    if summary.n_unknown:
+        text = f"{count(summary.n_unknown, 'file')} like no category (known is false)."
+        blocks.append(Line(text, "warning"))
     if summary.n_unreliable:
         blocks.append(Line(f"{count(summary.n_unreliable, 'prediction')} not reliable.", "warning"))
     if summary.n_failed:

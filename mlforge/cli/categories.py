@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["add", "check", "import_", "list_", "remove", "show"]
 
-_ADDED = "code, created, n_added, n_seeds, duplicates and refused (each a list of file and reason)"
+_ADDED = (
+    "code, created, n_added, n_seeds, duplicates and refused (each a list of file and reason), "
+    "n_other and n_deeper (files of other kinds in the folders given, and files in folders below "
+    "them: both are left), needs_seeds"
+)
+# So many messages of one kind are shown to a person.
+_SHOWN = 6
 
 Code = Annotated[
     str | None,
@@ -31,11 +37,13 @@ Code = Annotated[
     ),
 ]
 Method = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="NAME",
-        help="How samples of a new category are made; see: mlforge generators list.",
+        help="How samples of a new category are made: augmentation if not given. "
+        "See: mlforge generators list.",
         autocompletion=completion.generator_names,
+        show_default=False,
     ),
 ]
 Techniques = Annotated[
@@ -81,21 +89,22 @@ def add(
             show_default=False,
         ),
     ] = None,
-    method: Method = "augmentation",
+    method: Method = None,
     technique: Techniques = None,
 ) -> None:
     """Make a category, or add seeds to one that exists.
 
     An existing category keeps its configuration; only seeds are added. The same content twice is
-    one seed. Files that cannot be seeds are listed, and the exit code is then 10.
+    one seed. Of a folder, the files in it are taken and those in folders below it are not. Files
+    that cannot be seeds are listed, and the exit code is then 10.
     """
     from mlforge.cli.render import next_steps, plain_value
     from mlforge.workflows.categories import NewCategory
 
     new = NewCategory(name=name, method=method, techniques=tuple(technique or ()))
     added = session.project.add_category(session.ask(code, "CODE"), files or (), new)
-    steps = [("mlforge categories check", "look for problems"), ("mlforge run", "train a model")]
-    session.show({"category": plain_value(added)}, [*_added_blocks([added]), *next_steps(steps)])
+    steps = next_steps(_steps_after([added]))
+    session.show({"category": plain_value(added)}, [*_added_blocks([added]), *steps])
     if added.refused:
         raise typer.Exit(DONE_WITH_FAILURES)
 
@@ -115,7 +124,7 @@ def import_(
             metavar="FOLDER", help="It holds a folder for each category.", show_default=False
         ),
     ] = None,
-    method: Method = "augmentation",
+    method: Method = None,
     technique: Techniques = None,
 ) -> None:
     """Make a category of each class folder.
@@ -128,8 +137,8 @@ def import_(
 
     new = NewCategory(method=method, techniques=tuple(technique or ()))
     added = session.project.import_categories(Path(session.ask(folder, "FOLDER")), new)
-    steps = [("mlforge categories check", "look for problems"), ("mlforge run", "train a model")]
-    session.show({"categories": plain_value(added)}, [*_added_blocks(added), *next_steps(steps)])
+    steps = next_steps(_steps_after(added))
+    session.show({"categories": plain_value(added)}, [*_added_blocks(added), *steps])
     if any(category.refused for category in added):
         raise typer.Exit(DONE_WITH_FAILURES)
 
@@ -233,7 +242,12 @@ def check(
 ) -> None:
     """Look through configurations and seeds for what is wrong or worth knowing.
 
-    Errors make the exit code 3; warnings do not. Nothing is changed.
+    Finds files that cannot be read; pictures that come twice, also saved anew, scaled or cut a
+    little, within a category (a warning) and in two (an error); pictures that are blurred, dark,
+    overexposed, low in contrast, of odd size or shape among the others of their category;
+    categories with few seeds, many fewer than others, or one group only.
+
+    Errors make the exit code 3; warnings do not. No seed and no configuration is changed.
     """
     from mlforge.cli.blocks import Line
     from mlforge.cli.render import count, plain_value
@@ -243,7 +257,10 @@ def check(
     blocks: list[Block] = [Line("Nothing found: the categories are ready.", "good")]
     if findings:
         n_warnings = len(findings) - n_errors
-        blocks = [block for finding in findings for block in _finding_blocks(finding)]
+        kinds: dict[tuple[str, str], list[Finding]] = {}
+        for finding in findings:
+            kinds.setdefault((finding.severity, finding.kind), []).append(finding)
+        blocks = [block for alike in kinds.values() for block in _findings_blocks(alike)]
         summary = f"{count(n_errors, 'error')}, {count(n_warnings, 'warning')}"
         blocks += [Line(), Line(summary, "bad" if n_errors else "warning")]
     session.show({"findings": plain_value(findings), "n_errors": n_errors}, blocks)
@@ -270,6 +287,7 @@ def remove(
     can be asked, --yes is needed.
     """
     from mlforge.cli.blocks import Line
+    from mlforge.cli.render import shown_path
 
     chosen = session.ask(code, "CODE")
     session.project.category_config(chosen)
@@ -285,13 +303,23 @@ def remove(
     kept = session.project.remove_category(chosen)
     session.show(
         {"code": chosen, "kept": str(kept)},
-        [Line(f"Removed {chosen}; its folder is kept in {kept}.")],
+        [Line(f"Removed {chosen}; its folder is kept in {shown_path(kept)}.")],
     )
 
 
+def _steps_after(added: list[AddedCategory]) -> list[tuple[str, str]]:
+    steps = [("mlforge categories check", "look for problems"), ("mlforge run", "train a model")]
+    if len(added) == 1 and not added[0].n_seeds:
+        code = added[0].code
+        if added[0].needs_seeds:
+            return [(f"mlforge categories add {code} FILES...", "its seeds: files or folders")]
+        return [(f"mlforge samples generate {code}", f"from categories/{code}/config.json")]
+    return steps
+
+
 def _added_blocks(added: list[AddedCategory]) -> list[Block]:
-    from mlforge.cli.blocks import Cell, Column, Row, table
-    from mlforge.cli.render import failures
+    from mlforge.cli.blocks import Cell, Column, Line, Row, table
+    from mlforge.cli.render import count, failures
 
     columns = [
         Column("category"),
@@ -314,15 +342,48 @@ def _added_blocks(added: list[AddedCategory]) -> list[Block]:
     ]
     blocks: list[Block] = [table(columns, rows)]
     blocks.extend(failures([f for a in added for f in a.refused], "Refused"))
+    n_other, n_deeper = sum(a.n_other for a in added), sum(a.n_deeper for a in added)
+    if n_other:
+        blocks.append(Line(f"Left, of other kinds: {count(n_other, 'file')}.", "dim"))
+    if n_deeper:
+        text = f"Left, in folders below: {count(n_deeper, 'file')}; name those folders to add them."
+        blocks.append(Line(text, "warning"))
     return blocks
 
 
-def _finding_blocks(finding: Finding) -> list[Block]:
+def _findings_blocks(findings: list[Finding]) -> list[Block]:
+    """Show findings of one kind; each with what to do, or that once where it is the same."""
     from mlforge.cli.blocks import Line
 
-    style: Style = "bad" if finding.severity == "error" else "warning"
-    where = f" {finding.category}" if finding.category else ""
-    blocks: list[Block] = [Line(f"{finding.severity}{where}: {finding.message}", style)]
-    if finding.fix:
-        blocks.append(Line(finding.fix, "dim", 2))
+    first = findings[0]
+    style: Style = "bad" if first.severity == "error" else "warning"
+    if len(findings) == 1:
+        where = f" {first.category}" if first.category else ""
+        blocks: list[Block] = [Line(f"{first.severity}{where}: {first.message}", style)]
+        return [*blocks, Line(first.fix, "dim", 2)] if first.fix else blocks
+    title = first.kind.replace("_", " ")
+    blocks = [Line(f"{first.severity}: {title} ({len(findings):,}{_where(findings)})", style)]
+    fixes = {finding.fix for finding in findings}
+    for finding in findings[:_SHOWN]:
+        where = f"{finding.category}: " if finding.category else ""
+        blocks.append(Line(f"{where}{finding.message}", "", 2))
+        if finding.fix and len(fixes) > 1:
+            blocks.append(Line(finding.fix, "dim", 4))
+    if len(findings) > _SHOWN:
+        more = f"and {len(findings) - _SHOWN:,} more (--json lists all)"
+        blocks.append(Line(more, "dim", 2))
+    if first.fix and len(fixes) == 1:
+        blocks.append(Line(first.fix, "dim", 2))
     return blocks
+
+
+def _where(findings: list[Finding]) -> str:
+    """Return how many findings each category has, where that is more than the list says."""
+    from collections import Counter
+
+    counts = Counter(finding.category for finding in findings if finding.category)
+    if len(findings) <= _SHOWN or len(counts) in (0, len(findings)):
+        return ""
+    named = ", ".join(f"{code} {n}" for code, n in counts.most_common(_SHOWN))
+    more = f", and {len(counts) - _SHOWN} more" if len(counts) > _SHOWN else ""
+    return f": {named}{more}"

@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 __all__ = [
+    "aliases",
     "category_codes",
     "examples",
     "extractor_names",
@@ -45,12 +46,24 @@ def category_codes(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def versions(context: typer.Context, incomplete: str) -> list[str]:
-    """Return the versions of the project's models."""
+    """Return the versions of the project's models, and the aliases."""
 
     def names() -> Iterable[str]:
         from mlforge.storage.artifacts import ArtifactStore
 
-        return ArtifactStore(_root(context) / "artifacts").versions()
+        store = ArtifactStore(_root(context) / "artifacts")
+        return [*store.versions(), *store.aliases.read()]
+
+    return _quietly(names, incomplete)
+
+
+def aliases(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the aliases of the project's models."""
+
+    def names() -> Iterable[str]:
+        from mlforge.storage.aliases import Aliases
+
+        return Aliases(_root(context) / "artifacts").read()
 
     return _quietly(names, incomplete)
 

@@ -63,7 +63,7 @@ def init(
     once, and pictures that no model has seen under unseen/.
     """
     from mlforge.cli.blocks import Line
-    from mlforge.cli.render import count, next_steps
+    from mlforge.cli.render import count, next_steps, shown_path
     from mlforge.project import Project
 
     project = Project.init(folder, modality=modality, example=example, reporter=session.reporter)
@@ -83,6 +83,6 @@ def init(
             (f"{there}mlforge categories import FOLDER", "or a folder of class folders"),
         ]
     )
-    made = f"Made the project {folder.resolve()}"
+    made = f"Made the project {shown_path(folder)}"
     with_codes = f" with {count(len(codes), 'category', 'categories')}" if codes else ""
     session.show(document, [Line(f"{made}{with_codes}.", "good"), *next_steps(steps)])

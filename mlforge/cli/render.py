@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlforge.cli.blocks import Block, Cell, Column, Line, Row, Style, table
@@ -11,7 +12,16 @@ from mlforge.cli.blocks import Block, Cell, Column, Line, Row, Style, table
 if TYPE_CHECKING:
     from mlforge.core.records import Failure
 
-__all__ = ["count", "duration", "failures", "next_steps", "percent", "plain_value", "share_bar"]
+__all__ = [
+    "count",
+    "duration",
+    "failures",
+    "next_steps",
+    "percent",
+    "plain_value",
+    "share_bar",
+    "shown_path",
+]
 
 MAX_LISTED = 20
 _BAR_WIDTH = 20
@@ -65,6 +75,12 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as a person at the prompt would write it: relative where it lies below."""
+    full, here = path.resolve(), Path.cwd()
+    return str(full.relative_to(here)) if here in full.parents else str(full)
 
 
 def share_bar(share: float, width: int = _BAR_WIDTH) -> str:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from mlforge.cli.registrar import command
 from mlforge.cli.samples import Count, Workers, generate_blocks, generate_document
 from mlforge.cli.session import DONE_WITH_FAILURES, Session
-from mlforge.cli.train import train_blocks, train_document
+from mlforge.cli.train import GateOption, exit_by_gates, train_blocks, train_document
 
 __all__ = ["run"]
+
+PromoteOption = Annotated[
+    bool,
+    typer.Option("--promote", help="Make the model production where every gate passes."),
+]
 
 
 @command(
@@ -18,16 +25,29 @@ __all__ = ["run"]
     keys={
         "samples": "an object with the keys of samples generate",
         "train": "an object with the keys of train",
+        "promoted": "the version that --promote made production, or null",
     },
-    examples=["mlforge run", "mlforge run --count 200", "mlforge run --json"],
-    exits=(3, 4, 5, 6, 10),
+    examples=[
+        "mlforge run",
+        "mlforge run --count 200",
+        'mlforge run --gate "accuracy>=0.8" --promote --json',
+    ],
+    exits=(1, 3, 4, 5, 6, 9, 10),
 )
-def run(session: Session, count: Count = None, workers: Workers = None) -> None:
+def run(
+    session: Session,
+    count: Count = None,
+    gate: GateOption = None,
+    *,
+    promote: PromoteOption = False,
+    workers: Workers = None,
+) -> None:
     """Generate samples, train, and say how good it is: the whole way.
 
     What is up to date is skipped. Models and features are those of mlforge.toml.
     """
     from mlforge.cli.blocks import Line
+    from mlforge.workflows.gates import verdict
     from mlforge.workflows.generate import GenerateOptions
     from mlforge.workflows.train import TrainOptions
 
@@ -35,8 +55,19 @@ def run(session: Session, count: Count = None, workers: Workers = None) -> None:
     if not session.output.as_json:
         # Shown before training starts: that is where the time goes.
         session.output.blocks([*generate_blocks(generated), Line()])
-    trained = session.project.train(TrainOptions(workers=workers))
-    document = {"samples": generate_document(generated), "train": train_document(trained)}
-    session.show(document, train_blocks(trained, session.output.width))
+    trained = session.project.train(TrainOptions(workers=workers, gates=tuple(gate or ())))
+    promoted = trained.best.version if promote and verdict(trained.gates) == "pass" else None
+    if promoted is not None:
+        session.project.promote(promoted)
+    document = {
+        "samples": generate_document(generated),
+        "train": train_document(trained),
+        "promoted": promoted,
+    }
+    blocks = train_blocks(trained, session.output.width)
+    if promoted is not None:
+        blocks += [Line(), Line(f"Promoted: production is {promoted}.", "good")]
+    session.show(document, blocks)
+    exit_by_gates(trained)
     if any(category.failures for category in generated.categories):
         raise typer.Exit(DONE_WITH_FAILURES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from mlforge.workflows.generate import GenerateResult
 
 __all__ = [
+    "Codes",
+    "Count",
     "Workers",
     "clean",
     "generate",
@@ -26,7 +29,8 @@ __all__ = [
 ]
 
 GENERATE_KEYS = {
-    "categories": "a list of objects with code, n_seeds, n_wanted, n_samples, n_made, n_kept, "
+    "categories": "a list of objects with code, n_seeds (or inputs), n_wanted, count_from (who "
+    "asked for so many: option, lock, earlier run, or default), n_samples, n_made, n_kept, "
     "n_removed, failures (a list of file and reason)",
     "up_to_date": "whether there was nothing to do",
     "dry_run": "whether nothing was written",
@@ -55,8 +59,8 @@ Count = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Samples for each category, those that are there included; 20 for each seed "
-        "where not given.",
+        help="Samples for each category, those that are there included. Where not given: as "
+        "many as an earlier run was asked for, else 20 for each seed.",
         show_default=False,
     ),
 ]
@@ -70,6 +74,7 @@ Count = Annotated[
         "mlforge samples generate",
         "mlforge samples generate cup bowl --count 200",
         "mlforge samples generate --dry-run",
+        "mlforge samples generate --locked",
     ],
     exits=(3, 4, 6, 10),
 )
@@ -78,20 +83,45 @@ def generate(
     codes: Codes = None,
     count: Count = None,
     *,
-    force: Annotated[bool, typer.Option("--force", help="Make every sample again.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Make every sample again; the old ones stay until then."),
+    ] = False,
+    locked: Annotated[
+        bool,
+        typer.Option(
+            "--locked",
+            help="Make exactly what mlforge.lock says, or fail and change nothing.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done.")
     ] = False,
     workers: Workers = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="HOST",
+            help="A host that the method api may call; may be given again.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Make the samples that are missing, and remove those that should not be.
 
     Which samples exist depends on seeds, configurations and the count alone. Samples that cannot
     be made are listed, and the exit code is then 10.
+
+    With --locked, count, seeds and configurations must be those of mlforge.lock, and so must every
+    sample; if not, the exit code is 3, and it says whether a seed, a configuration or a library's
+    version is the reason.
     """
     from mlforge.workflows.generate import GenerateOptions
 
-    options = GenerateOptions(tuple(codes or ()), count, force, dry_run, workers)
+    options = GenerateOptions(
+        tuple(codes or ()), count, force, dry_run, workers, locked, tuple(allow_host or ())
+    )
     result = session.project.generate(options)
     session.show(generate_document(result), generate_blocks(result))
     if any(category.failures for category in result.categories):
@@ -148,7 +178,21 @@ def generate_blocks(result: GenerateResult) -> list[Block]:
         line = Line(f"Made {count(n_made, 'sample')}{took}; there are {n_samples:,}.", "good")
     failed = [failure for category in result.categories for failure in category.failures]
     listed = [] if result.up_to_date else [table(columns, rows)]
-    return [*listed, *failures(failed, "Not made"), line]
+    return [*listed, *failures(failed, "Not made"), line, *_earlier_counts(result)]
+
+
+def _earlier_counts(result: GenerateResult) -> Iterator[Block]:
+    """Say where a count comes from that nobody gave this time."""
+    from mlforge.cli.blocks import Line
+
+    earlier = {c.code: c.n_wanted for c in result.categories if c.count_from == "earlier"}
+    if earlier:
+        counts = " or ".join(f"{n:,}" for n in sorted(set(earlier.values())))
+        of = f" of {', '.join(earlier)}" if len(earlier) < len(result.categories) else ""
+        text = (
+            f"The count{of} is that of an earlier run: {counts} a category; --count N changes it."
+        )
+        yield Line(text, "dim")
 
 
 @command(

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlforge.cli.blocks import Block, Cell, Column, Line, Row, Table, table
+from mlforge.cli.blocks import Block, Cell, Column, Line, Row, Style, Table, table
 from mlforge.cli.render import count, duration, percent, plain_value
 
 if TYPE_CHECKING:
-    from mlforge.evaluation.scores import Evaluation
-    from mlforge.workflows.train import TrainedModel
+    from mlforge.evaluation.gates import GateAnswer
+    from mlforge.evaluation.records import Evaluation
+    from mlforge.workflows.trained import TrainedModel
 
-__all__ = ["MODEL_KEYS", "evaluation_blocks", "leaderboard", "model_values"]
+__all__ = ["evaluation_blocks", "figures_blocks", "gate_blocks", "leaderboard", "model_values"]
 
-MODEL_KEYS = (
-    "version, model, features, accuracy, accuracy_interval, macro_f1, macro_f1_interval, "
-    "per_category (precision, recall and n_seeds of each code), confusion (counts: rows are true, "
-    "columns predicted, in the order of per_category), seconds; figures are null where nothing "
-    "could be scored"
+_FIGURES = (
+    *("accuracy", "accuracy_interval", "held_out_accuracy", "leaky_accuracy", "leak_gap"),
+    *("macro_f1", "macro_f1_interval", "per_category", "confusion", "calibration", "sets"),
+    *("unknown", "unscored", "generated_only"),
 )
 MAX_WEAK = 3
 WEAK_RECALL = 0.9
@@ -27,18 +27,12 @@ _CELL = 6
 
 
 def model_values(model: TrainedModel) -> dict[str, Any]:
-    """Return the keys of `MODEL_KEYS`."""
-    scores = model.evaluation
+    """Return the keys of `score_keys.MODEL_KEYS`."""
     return {
         "version": model.version,
         "model": model.model,
         "features": list(model.features),
-        "accuracy": scores and scores.accuracy,
-        "accuracy_interval": scores and list(scores.accuracy_interval),
-        "macro_f1": scores and scores.macro_f1,
-        "macro_f1_interval": scores and list(scores.macro_f1_interval),
-        "per_category": scores and plain_value(scores.per_category),
-        "confusion": scores and plain_value(scores.confusion),
+        **{key: plain_value(getattr(model.evaluation, key, None)) for key in _FIGURES},
         "seconds": model.seconds,
     }
 
@@ -90,11 +84,69 @@ def evaluation_blocks(model: TrainedModel, width: int | None) -> Iterator[Block]
         f"measured on {count(scores.n_seeds, 'seed')} that it had not seen.",
         "strong",
     )
-    if scores.unscored:
-        yield Line(f"Not scored, one group only: {', '.join(scores.unscored)}.", "warning")
+    yield from _caveats(scores)
+    yield from figures_blocks(scores, width)
+
+
+def figures_blocks(scores: Evaluation, width: int | None) -> Iterator[Block]:
+    """Say what single predictions are worth, and which categories are weak."""
+    yield from _trust(scores)
     yield from _weak(scores)
     if width is not None and len(scores.codes) <= MAX_CONFUSION:
         yield from _confusion(scores, width)
+
+
+def _caveats(scores: Evaluation) -> Iterator[Block]:
+    """Say what the figure does not stand for, and what a careless one would have been."""
+    if scores.unscored:
+        yield Line(f"Not scored, one group only: {', '.join(scores.unscored)}.", "warning")
+    if scores.generated_only:
+        yield Line(
+            f"Generated only, no evidence of real examples: {', '.join(scores.generated_only)}.",
+            "warning",
+        )
+    if scores.leaky_accuracy is not None and scores.leak_gap is not None:
+        yield Line(
+            f"A random split of the samples would have claimed {percent(scores.leaky_accuracy)}; "
+            f"the models that were measured got {percent(scores.held_out_accuracy)} "
+            f"(leak gap {100 * scores.leak_gap:+.1f} points)."
+        )
+
+
+def _trust(scores: Evaluation) -> Iterator[Block]:
+    """Say what a single prediction is worth."""
+    sets, unknown = scores.sets, scores.unknown
+    if scores.calibration is not None:
+        yield Line(
+            f"Confidences are off by {100 * scores.calibration.error:.1f} points on average "
+            "(calibration error)."
+        )
+    if sets is not None and sets.threshold is not None and sets.mean_size is not None:
+        yield Line(
+            f"Prediction sets: {sets.mean_size:.1f} categories on average hold the right one "
+            f"{100 * sets.coverage:.0f} times in 100."
+        )
+    elif sets is not None:
+        yield Line(
+            f"Prediction sets of {100 * sets.coverage:.0f} % need {sets.n_needed} groups of seeds; "
+            f"there are {scores.n_groups}.",
+            "warning",
+        )
+    if unknown is not None:
+        yield Line(
+            f"Taken for unknown: {percent(unknown.rejected)} of the seeds, wrongly; "
+            "mlforge evaluate --deep says what it would let pass."
+        )
+
+
+def gate_blocks(answers: Sequence[GateAnswer]) -> list[Block]:
+    """Return a line for each gate."""
+    styles: dict[str, Style] = {"pass": "good", "fail": "bad", "inconclusive": "warning"}
+    lines: list[Block] = [
+        Line(f"Gate {answer.gate}: {answer.answer}; {answer.reason}", styles[answer.answer])
+        for answer in answers
+    ]
+    return [Line(), *lines] if lines else []
 
 
 def _weak(scores: Evaluation) -> Iterator[Block]:

@@ -10,20 +10,22 @@ import typer
 from mlforge.cli import completion
 from mlforge.cli.registrar import command
 from mlforge.cli.samples import Workers
+from mlforge.cli.score_keys import MODEL_KEYS
 from mlforge.cli.session import Session
 
 if TYPE_CHECKING:
     from mlforge.cli.blocks import Block
     from mlforge.workflows.train import TrainResult
 
-__all__ = ["TRAIN_KEYS", "train", "train_blocks", "train_document"]
+__all__ = ["TRAIN_KEYS", "GateOption", "exit_by_gates", "train", "train_blocks", "train_document"]
 
+GATE_EXITS = {"fail": 1, "inconclusive": 9}
 TRAIN_KEYS = {
-    "models": "a list of objects, best first, with version, model, features, accuracy, "
-    "accuracy_interval, macro_f1, macro_f1_interval, per_category (precision, recall and n_seeds "
-    "of each code), confusion (counts: rows are true, columns predicted, in the order of "
-    "categories), seconds, up_to_date; figures are null where nothing could be scored",
+    "models": f"a list of objects, the one to use first, with {MODEL_KEYS}; and up_to_date",
     "best": "the version of the first of them",
+    "gates": "the answers to the gates for the first of them: a list of objects with gate, answer "
+    "(pass, fail or inconclusive), value, interval, reason, n_needed (how many seeds would settle "
+    "it, or null)",
     "categories": "the codes",
     "n_seeds": "how many seeds were trained on",
     "n_samples": "how many samples were trained on",
@@ -36,7 +38,7 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         metavar="NAME",
-        help="A model, or all; may be given again. "
+        help="A model, all of them side by side, or auto for the best of all; may be given again. "
         "Those of mlforge.toml where not given; see: mlforge models available.",
         autocompletion=completion.model_names,
         show_default=False,
@@ -71,6 +73,27 @@ ParamOption = Annotated[
         show_default=False,
     ),
 ]
+TuneOption = Annotated[
+    int | None,
+    typer.Option(
+        "--tune",
+        metavar="N",
+        min=2,
+        help="Try N sets of parameters of each model and keep the best; the figures are those of "
+        "the whole procedure, the choice included.",
+        show_default=False,
+    ),
+]
+GateOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--gate",
+        metavar="EXPR",
+        help='What must hold, such as "accuracy>=0.9", "recall[CODE]>=0.8" or '
+        '"accuracy>=production-0.01"; may be given again, adds to those of mlforge.toml.',
+        show_default=False,
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Train although nothing has changed.")]
 
 
@@ -81,11 +104,13 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Train although nothi
     examples=[
         "mlforge train",
         "mlforge train --model all",
+        "mlforge train --model auto --tune 10",
+        'mlforge train --gate "accuracy>=0.8" --gate "recall[stop]>=0.7"',
         "mlforge train --model xgboost --param xgboost.n_estimators=300",
         "mlforge train --features hog --features color --json",
         "mlforge train --data photos",
     ],
-    exits=(3, 4, 5, 6),
+    exits=(1, 3, 4, 5, 6, 9),
 )
 def train(
     session: Session,
@@ -93,6 +118,8 @@ def train(
     features: FeaturesOption = None,
     data: DataOption = None,
     param: ParamOption = None,
+    tune: TuneOption = None,
+    gate: GateOption = None,
     *,
     force: ForceOption = False,
     workers: Workers = None,
@@ -101,23 +128,46 @@ def train(
 
     Each model is scored on seeds that it has not seen, neither themselves nor samples of them, and
     then fitted on everything. Where nothing has changed, nothing is trained again.
+
+    A gate passes or fails only where the 95 % interval leaves no doubt; otherwise it is
+    inconclusive, and says how many seeds would settle it. A model that fails one is kept, but
+    predict does not take it unless it is named.
     """
     from mlforge.workflows.train import TrainOptions
 
     options = TrainOptions(
-        tuple(model or ()), tuple(features or ()), data, tuple(param or ()), force, workers
+        models=tuple(model or ()),
+        features=tuple(features or ()),
+        data=data,
+        parameters=tuple(param or ()),
+        force=force,
+        workers=workers,
+        tune=tune,
+        gates=tuple(gate or ()),
     )
     result = session.project.train(options)
     session.show(train_document(result), train_blocks(result, session.output.width))
+    exit_by_gates(result)
+
+
+def exit_by_gates(result: TrainResult) -> None:
+    """End with the exit code of a gate that failed or is inconclusive, if there is one."""
+    from mlforge.workflows.gates import verdict
+
+    code = GATE_EXITS.get(verdict(result.gates))
+    if code is not None:
+        raise typer.Exit(code)
 
 
 def train_document(result: TrainResult) -> dict[str, Any]:
     """Return the keys of `TRAIN_KEYS`."""
+    from mlforge.cli.render import plain_value
     from mlforge.cli.scores import model_values
 
     return {
         "models": [{**model_values(m), "up_to_date": m.up_to_date} for m in result.models],
         "best": result.best.version,
+        "gates": [plain_value(answer) for answer in result.gates],
         "categories": list(result.codes),
         "n_seeds": result.n_seeds,
         "n_samples": result.n_samples,
@@ -130,7 +180,7 @@ def train_blocks(result: TrainResult, width: int | None) -> list[Block]:
     """Return what a person is told: the leaderboard, and of the best model how good it is."""
     from mlforge.cli.blocks import Line
     from mlforge.cli.render import count, duration, next_steps
-    from mlforge.cli.scores import evaluation_blocks, leaderboard
+    from mlforge.cli.scores import evaluation_blocks, gate_blocks, leaderboard
 
     kept = [model.version for model in result.models if model.up_to_date]
     trained_on = (
@@ -147,6 +197,7 @@ def train_blocks(result: TrainResult, width: int | None) -> list[Block]:
     if kept and len(kept) < len(result.models):
         blocks.append(Line(f"Unchanged, not trained again: {', '.join(kept)}.", "dim"))
     blocks += [Line(), leaderboard(result.models), Line(), *evaluation_blocks(result.best, width)]
+    blocks += gate_blocks(result.gates)
     steps = [
         ("mlforge predict FILE", "what is on a picture"),
         ("mlforge batch FOLDER --output predictions", "a whole folder"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ from mlforge.errors import ArtifactError
 
 __all__ = ["OnnxGraph"]
 
+# What one process may use for a graph's values, in bytes: a small graph can ask for any amount.
+_MAX_MEMORY = 2 * 1024**3
 _DTYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
 
@@ -43,6 +47,14 @@ class OnnxGraph:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
+        # Weights in other files are read from a folder that cannot hold any, and ONNX Runtime's own
+        # format, which `check_graph` does not know, is not tried.
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", os.devnull
+        )
+        options.add_session_config_entry("session.load_model_format", "ONNX")
+        options.add_session_config_entry("session.use_env_allocators", "1")
+        _limit_memory()
         self.where = where
         try:
             self._session = onnxruntime.InferenceSession(
@@ -74,6 +86,18 @@ class OnnxGraph:
         except Exception as error:  # noqa: BLE001 - as above
             raise ArtifactError(f"{self.where}: the graph failed: {_first_line(error)}") from None
         return np.asarray(result)
+
+
+@cache
+def _limit_memory() -> None:
+    import onnxruntime
+
+    place = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    # Grown by what is asked for, not doubled: the limit then counts what is used.
+    arena = onnxruntime.OrtArenaCfg({"max_mem": _MAX_MEMORY, "arena_extend_strategy": 1})
+    onnxruntime.create_and_register_allocator(place, arena)
 
 
 def _first_line(error: Exception) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Failure", "Prediction", "SampleRecord", "Seed"]
+__all__ = ["Failure", "Prediction", "SampleRecord", "Seed", "Source"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,25 @@ class Seed:
     path: Path
     digest: str
     group: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """What samples are made from: a seed, or one of a category's `sample_inputs`.
+
+    Attributes
+    ----------
+    digest
+        The SHA-256 of the seed's bytes, or of the input's UTF-8.
+    name
+        The seed's file name, or the input itself.
+    path
+        The seed's file; None for an input.
+    """
+
+    digest: str
+    name: str
+    path: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +108,13 @@ class Prediction:
     confidence
         Its probability, calibrated on held-out seeds.
     reliable
-        Whether the confidence reaches the category's `min_confidence`.
+        Whether it is known and the confidence reaches the category's `min_confidence`.
+    known
+        Whether the example is like those that the model learned from; where it is not,
+        `prediction` is the least unlikely category and never reliable.
+    prediction_set
+        The codes that may be right, the most probable first: together they hold the right one as
+        often as ``predict.coverage`` asked for.
     all_probabilities
         The probability of each category by its code, highest first.
     timestamp
@@ -102,5 +127,7 @@ class Prediction:
     category_name: str
     confidence: float
     reliable: bool
+    known: bool
+    prediction_set: tuple[str, ...]
     all_probabilities: Mapping[str, float]
     timestamp: str

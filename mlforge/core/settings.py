@@ -28,6 +28,15 @@ class TrainSettings(_Section):
     """Where every random draw of training starts."""
     folds: Annotated[int, Field(ge=2, le=50)] = 5
     """How many parts the seeds are split into for the evaluation; fewer where there are few."""
+    gates: tuple[str, ...] = ()
+    """What must hold for a model to be used, such as `accuracy>=0.9`; `--gate` adds to it."""
+
+
+class PredictSettings(_Section):
+    """The table ``[predict]``."""
+
+    coverage: Annotated[float, Field(ge=0.5, le=0.99)] = 0.9
+    """How often prediction sets are to hold the right category."""
 
 
 class FeatureSettings(BaseModel):
@@ -60,6 +69,8 @@ class ProjectSettings(BaseModel):
     """Which features are used."""
     train: TrainSettings = TrainSettings()
     """How models are trained."""
+    predict: PredictSettings = PredictSettings()
+    """What predictions say."""
     models: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """The parameters of each model, such as ``[models.random_forest]``."""
 
@@ -123,6 +134,10 @@ modality = "{modality}"
 # models = [{models}]       # see: mlforge models available
 # seed = {defaults.train.seed}
 # folds = {defaults.train.folds}
+# gates = []                # such as "accuracy>=0.9"; see: mlforge train --help
+
+# [predict]
+# coverage = {defaults.predict.coverage}            # how often prediction sets hold the right one
 
 # [models.random_forest]    # parameters of one model
 # n_estimators = 200

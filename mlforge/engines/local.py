@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Generic, TypeVar
 
 from mlforge.errors import ConfigError, EngineError, MlforgeError
@@ -60,11 +60,12 @@ class LocalEngine:
         self.workers = workers or available_processors()
 
     def map(
-        self, function: Callable[[Item], Value], items: Sequence[Item]
+        self, function: Callable[[Item], Value], items: Iterable[Item]
     ) -> Generator[Outcome[Value], None, None]:
         """Run `function` over `items` in processes, and give each outcome in the items' order.
 
-        Items should be chunks of work that say where their data is rather than hold it. An
+        Items should be chunks of work that say where their data is rather than hold it. They are
+        taken as workers become free, a few ahead, so that there may be more than memory holds. An
         `MlforgeError` is its item's outcome; any other exception is raised.
 
         Raises
@@ -72,12 +73,14 @@ class LocalEngine:
         EngineError
             If a worker process is killed.
         """
-        if self.workers == 1 or len(items) <= 1:
-            yield from (_outcome(function, item) for item in items)
-            return
-        pool = _Pool(min(self.workers, len(items)))
-        waiting: deque[Future[Outcome[Value]]] = deque()
         remaining = iter(items)
+        first = list(islice(remaining, self.workers)) if self.workers > 1 else []
+        remaining = chain(first, remaining)
+        if len(first) <= 1:
+            yield from (_outcome(function, item) for item in remaining)
+            return
+        pool = _Pool(len(first))
+        waiting: deque[Future[Outcome[Value]]] = deque()
         try:
             while True:
                 for item in islice(remaining, pool.capacity - len(waiting)):

@@ -1,204 +1,371 @@
-"""Figures from out-of-fold predictions, each headline with a 95 % interval."""
+"""Figures from predictions of held-out seeds, each headline with a 95 % interval."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CategoryScore", "Evaluation", "evaluate", "from_json", "wilson_interval"]
+from mlforge.evaluation.calibration import cross_calibrated, final_temperature, measure, scale
+from mlforge.evaluation.estimate import Halves, error_ratio, trained_share
+from mlforge.evaluation.intervals import (
+    FIT_VARIANCE,
+    RECALL_VARIANCE,
+    effective_groups,
+    group_numbers,
+    wilson_around,
+    wilson_interval,
+)
+from mlforge.evaluation.prediction_sets import fit_sets, membership
+from mlforge.evaluation.records import (
+    CategoryScore,
+    Evaluation,
+    SeedOutcome,
+    SetSummary,
+    UnknownSummary,
+)
+from mlforge.evaluation.tallies import macro_f1, tally
+from mlforge.evaluation.unknown import fit_unknown
 
-_Z95 = 1.959963984540054
+__all__ = ["HeldOut", "Measured", "Thresholds", "evaluate", "evaluate_fixed", "from_json"]
+
 _N_RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
-class CategoryScore:
-    """How well one category is found.
+class HeldOut:
+    """What models said of seeds that they had not seen.
 
     Attributes
-    ----------
-    precision
-        The share of its predictions that are right; None where it was never predicted.
-    recall
-        The share of its seeds that are found; None where it has no scored seed.
-    n_seeds
-        How many of its seeds were scored.
-    """
-
-    precision: float | None
-    recall: float | None
-    n_seeds: int
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What out-of-fold predictions on held-out seeds say.
-
-    Attributes
-    ----------
-    accuracy, accuracy_interval
-        The share of seeds that are right, with its 95 % interval.
-    macro_f1, macro_f1_interval
-        The mean over categories of the harmonic mean of precision and recall.
-    per_category
-        The score of each category by code.
-    confusion
-        Counts, ``n_categories x n_categories``: rows are true, columns predicted.
-    codes
-        The categories in the order of `confusion`.
-    n_seeds, n_groups
-        How many seeds and independent groups were scored.
-    n_folds
-        In how many folds.
-    unscored
-        The codes of categories with one group, which cannot be scored.
-    """
-
-    accuracy: float
-    accuracy_interval: tuple[float, float]
-    macro_f1: float
-    macro_f1_interval: tuple[float, float]
-    per_category: dict[str, CategoryScore]
-    confusion: tuple[tuple[int, ...], ...]
-    codes: tuple[str, ...]
-    n_seeds: int
-    n_groups: int
-    n_folds: int
-    unscored: tuple[str, ...]
-
-
-def evaluate(
-    labels: npt.NDArray[np.int64],
-    probabilities: npt.NDArray[np.float64],
-    groups: Sequence[str],
-    codes: Sequence[str],
-    n_folds: int,
-    rng: np.random.Generator,
-) -> Evaluation:
-    """Score out-of-fold probabilities of held-out seeds.
-
-    Parameters
     ----------
     labels
         The true category of each scored seed, ``n_seeds``, by number.
     probabilities
-        ``n_seeds x n_categories``.
+        As the models gave them, before any temperature, ``n_seeds x n_categories``.
     groups
-        The group of each scored seed.
+        The group of each seed.
+    fold
+        The fold that held it out, ``n_seeds``.
+    novelty
+        How unlike the training seeds each was, ``n_seeds``; None where that was not measured.
+    files, digests
+        Each seed as ``CODE/NAME`` and the SHA-256 of its bytes; empty where they are of no
+        interest.
+    """
+
+    labels: npt.NDArray[np.int64]
+    probabilities: npt.NDArray[np.float64]
+    groups: Sequence[str]
+    fold: npt.NDArray[np.int64]
+    novelty: npt.NDArray[np.float64] | None = None
+    files: Sequence[str] = ()
+    digests: Sequence[str] = ()
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """Whether the first answer was right, ``n_seeds``."""
+        return np.asarray(self.probabilities.argmax(axis=1) == self.labels)
+
+    @property
+    def share(self) -> float:
+        """The share of the groups that each model learned from."""
+        return trained_share(self.fold, group_numbers(self.groups))
+
+    def only(self, rows: npt.NDArray[np.bool_]) -> HeldOut:
+        """Return some of the seeds."""
+        places = np.flatnonzero(rows).tolist()
+        return replace(
+            self,
+            labels=self.labels[rows],
+            probabilities=self.probabilities[rows],
+            groups=[self.groups[place] for place in places],
+            fold=self.fold[rows],
+            novelty=None if self.novelty is None else self.novelty[rows],
+            files=[self.files[place] for place in places] if self.files else (),
+            digests=[self.digests[place] for place in places] if self.digests else (),
+        )
+
+
+@dataclass(frozen=True)
+class _Fits:
+    """How the final model's errors follow from those that were seen.
+
+    They are `error_ratio` times as many, and vary `variance` times as much as if each group were
+    drawn by itself; those of one category `recall_variance` times.
+    """
+
+    error_ratio: float
+    variance: float
+    recall_variance: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An evaluation with what it found for the final model.
+
+    Attributes
+    ----------
+    evaluation
+        The figures.
+    temperature
+        What calibrates the final model's probabilities.
+    """
+
+    evaluation: Evaluation
+    temperature: float
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What a stored model answers with.
+
+    Attributes
+    ----------
+    temperature
+        What calibrates its probabilities.
+    sets
+        Its prediction sets; None where it has none.
+    unknown
+        When an example counts as unknown; None where it has no such threshold.
+    """
+
+    temperature: float
+    sets: SetSummary | None = None
+    unknown: UnknownSummary | None = None
+
+
+def evaluate(
+    held_out: HeldOut,
+    halves: HeldOut | None,
+    codes: Sequence[str],
+    rng: np.random.Generator,
+    *,
+    coverage: float = 0.9,
+    rejected: float = 0.05,
+    leaky_accuracy: float | None = None,
+    generated_only: Collection[str] = (),
+) -> Measured:
+    """Say from out-of-fold predictions how good the model is that learned from all seeds.
+
+    Parameters
+    ----------
+    held_out
+        The out-of-fold predictions; at least one.
+    halves
+        Those of models that learned from about half of the groups, of the same seeds in the same
+        order; None where there are too few.
     codes
         The code of each category.
-    n_folds
-        In how many folds the seeds were scored.
     rng
-        Draws the resamples of the interval of macro F1.
+        Draws the resamples of the intervals.
+    coverage
+        How often a prediction set is to hold the right category.
+    rejected
+        The share of known examples that may count as unknown.
+    leaky_accuracy
+        What a random split of samples claims.
+    generated_only
+        The codes of categories without seeds, which are scored on samples. Beside others they
+        count in no figure but their own.
     """
-    n_categories = len(codes)
-    predicted = probabilities.argmax(axis=1)
-    _, group_of = np.unique(np.asarray(groups), return_inverse=True)
-    n_groups = int(group_of.max()) + 1
-    by_group = np.zeros((n_groups, n_categories, n_categories), np.int64)
-    np.add.at(by_group, (group_of, labels, predicted), 1)
-    confusion = by_group.sum(axis=0)
-    accuracy = float(np.trace(confusion) / len(labels))
-    scored = set(labels.tolist())
-    return Evaluation(
-        accuracy=accuracy,
-        accuracy_interval=wilson_interval(accuracy, n_groups),
-        macro_f1=float(_macro_f1(confusion[None])[0]),
-        macro_f1_interval=_macro_f1_interval(by_group, rng),
-        per_category=_per_category(confusion, codes),
-        confusion=tuple(tuple(int(n) for n in row) for row in confusion),
-        codes=tuple(codes),
-        n_seeds=len(labels),
-        n_groups=n_groups,
-        n_folds=n_folds,
-        unscored=tuple(code for number, code in enumerate(codes) if number not in scored),
+    real = _real(held_out, codes, generated_only)
+    seeds = held_out.only(real)
+    group_of = group_numbers(seeds.groups)
+    other = None if halves is None else halves.only(real)
+    second = None if other is None else Halves(other.right, other.share)
+    ratio = error_ratio(seeds.right, seeds.share, second)
+    temperature = final_temperature(seeds.probabilities, seeds.labels, seeds.share)
+    calibrated = cross_calibrated(seeds.probabilities, seeds.labels, seeds.fold)
+    figures = _figures(held_out, codes, real, rng, _Fits(ratio, FIT_VARIANCE, RECALL_VARIANCE))
+    everything = held_out.probabilities.copy()
+    everything[real] = calibrated
+    everything[~real] = scale(everything[~real], temperature)
+    as_shipped = scale(seeds.probabilities, temperature)
+    evaluation = replace(
+        figures,
+        leaky_accuracy=leaky_accuracy,
+        generated_only=tuple(code for code in codes if code in generated_only),
+        calibration=measure(calibrated.max(axis=1), seeds.right, group_of, rng),
+        sets=fit_sets(as_shipped, seeds.labels, group_of, coverage),
+        unknown=(None if seeds.novelty is None else fit_unknown(seeds.novelty, group_of, rejected)),
+        seeds=_outcomes(held_out, everything, codes),
+    )
+    return Measured(evaluation, temperature)
+
+
+def evaluate_fixed(
+    held_out: HeldOut, codes: Sequence[str], rng: np.random.Generator, thresholds: Thresholds
+) -> Evaluation:
+    """Say how good one stored model is, from examples that it has never seen.
+
+    Nothing is corrected, and no other fit could have been drawn: the intervals are those of the
+    examples alone.
+
+    Parameters
+    ----------
+    held_out
+        Its predictions; at least one.
+    codes
+        The code of each category.
+    rng
+        Draws the resamples of the intervals.
+    thresholds
+        What the model answers with.
+    """
+    everyone = np.ones(len(held_out.labels), np.bool_)
+    group_of = group_numbers(held_out.groups)
+    calibrated = scale(held_out.probabilities, thresholds.temperature)
+    sets, unknown = thresholds.sets, thresholds.unknown
+    if sets is not None and sets.threshold is not None:
+        sizes = membership(calibrated, sets.threshold).sum(axis=1)
+        sets = replace(sets, mean_size=float(sizes.mean()))
+    if unknown is not None and held_out.novelty is not None:
+        above = held_out.novelty > unknown.threshold
+        interval = wilson_interval(float(above.mean()), effective_groups(above, group_of))
+        unknown = UnknownSummary(unknown.threshold, float(above.mean()), interval)
+    return replace(
+        _figures(held_out, codes, everyone, rng, _Fits(1.0, 1.0, 1.0)),
+        calibration=measure(calibrated.max(axis=1), held_out.right, group_of, rng),
+        sets=sets,
+        unknown=unknown,
+        seeds=_outcomes(held_out, calibrated, codes),
     )
 
 
-def wilson_interval(share: float, n: int) -> tuple[float, float]:
-    r"""Return the 95 % score interval of a share that was observed on `n` independent groups.
+def from_json(values: Mapping[str, Any]) -> Evaluation:
+    """Return the evaluation that `dataclasses.asdict` made `values` of.
 
-    .. math:: \frac{p + z^2/2n \pm z \sqrt{p(1-p)/n + z^2/4n^2}}{1 + z^2/n}
-
-    References
-    ----------
-    E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference,
-    Journal of the American Statistical Association 22, 209-212.
-
-    Examples
-    --------
-    >>> low, high = wilson_interval(0.9, 100)
-    >>> round(low, 3), round(high, 3)
-    (0.826, 0.945)
+    Raises
+    ------
+    ValueError
+        If they are not those of an evaluation.
     """
-    if n == 0:
-        return 0.0, 1.0
-    z2 = _Z95**2
-    centre = share + z2 / (2 * n)
-    half = _Z95 * float(np.sqrt(share * (1 - share) / n + z2 / (4 * n * n)))
-    low, high = (centre - half) / (1 + z2 / n), (centre + half) / (1 + z2 / n)
-    return max(0.0, min(low, share)), min(1.0, max(high, share))
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Evaluation).validate_python(values)
 
 
-def _macro_f1(confusions: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Return macro F1 of each matrix, ``n x n_categories x n_categories``.
+def _real(
+    held_out: HeldOut, codes: Sequence[str], generated_only: Collection[str]
+) -> npt.NDArray[np.bool_]:
+    """Mark the seeds that are evidence; all where there is no evidence of the real world."""
+    invented = [number for number, code in enumerate(codes) if code in generated_only]
+    real = ~np.isin(held_out.labels, invented)
+    return real if real.any() else np.ones(len(real), np.bool_)
 
-    A category without a scored seed does not count.
+
+def _figures(
+    held_out: HeldOut,
+    codes: Sequence[str],
+    real: npt.NDArray[np.bool_],
+    rng: np.random.Generator,
+    fits: _Fits,
+) -> Evaluation:
+    """Return accuracy, macro F1, the categories and the matrix."""
+    seeds = held_out.only(real)
+    group_of = group_numbers(seeds.groups)
+    share_right = float(seeds.right.mean())
+    accuracy = _corrected(share_right, fits.error_ratio)
+    n_groups = int(group_of.max()) + 1
+    n_effective = effective_groups(seeds.right, group_of) / fits.variance
+    answers = seeds.probabilities.argmax(axis=1)
+    tallies = tally(seeds.labels, answers, group_of, len(codes))
+    f1 = _corrected(float(macro_f1(tallies.sum(axis=0))), fits.error_ratio)
+    confusion = np.zeros((len(codes), len(codes)), np.int64)
+    np.add.at(confusion, (held_out.labels, held_out.probabilities.argmax(axis=1)), 1)
+    scored = set(held_out.labels.tolist())
+    return Evaluation(
+        accuracy=accuracy,
+        accuracy_interval=wilson_interval(accuracy, n_effective),
+        held_out_accuracy=share_right,
+        leaky_accuracy=None,
+        macro_f1=f1,
+        macro_f1_interval=wilson_interval(
+            f1, min(_macro_f1_groups(tallies, rng) / fits.variance, n_effective)
+        ),
+        per_category=_per_category(held_out, confusion, codes, fits),
+        confusion=tuple(tuple(int(n) for n in row) for row in confusion),
+        codes=tuple(codes),
+        n_seeds=len(seeds.labels),
+        n_groups=n_groups,
+        n_folds=len(np.unique(held_out.fold)),
+        unscored=tuple(code for number, code in enumerate(codes) if number not in scored),
+        generated_only=(),
+        calibration=None,
+        sets=None,
+        unknown=None,
+        seeds=(),
+    )
+
+
+def _corrected(share: float, ratio: float) -> float:
+    """Return the share that is right where errors are `ratio` times as many."""
+    return max(0.0, 1 - (1 - share) * ratio)
+
+
+def _macro_f1_groups(tallies: npt.NDArray[np.int64], rng: np.random.Generator) -> float:
+    """Return how many independent seeds' share would vary as much as macro F1.
+
+    That is found by drawing the groups with replacement.
     """
-    hits = np.diagonal(confusions, axis1=1, axis2=2)
-    true = confusions.sum(axis=2)
-    total = true + confusions.sum(axis=1)
-    f1 = np.divide(2 * hits, total, out=np.zeros(hits.shape), where=total > 0)
-    present = true > 0
-    means: npt.NDArray[np.float64] = (f1 * present).sum(axis=1) / present.sum(axis=1).clip(1)
-    return means
-
-
-def _macro_f1_interval(
-    by_group: npt.NDArray[np.int64], rng: np.random.Generator
-) -> tuple[float, float]:
-    """Return the 95 % percentile interval over resampled groups (cluster bootstrap)."""
-    n_groups, n_categories, _ = by_group.shape
+    n_groups, n_kinds, n_categories = tallies.shape
     weights = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=_N_RESAMPLES)
-    flat = weights @ by_group.reshape(n_groups, -1)
-    values = _macro_f1(flat.reshape(_N_RESAMPLES, n_categories, n_categories))
-    low, high = np.quantile(values, [0.025, 0.975])
-    if low == high:
-        # Resamples of groups that are all alike say nothing of what was not drawn.
-        return wilson_interval(float(_macro_f1(by_group.sum(axis=0)[None])[0]), n_groups)
-    return float(low), float(high)
+    flat = weights @ tallies.reshape(n_groups, -1)
+    values = macro_f1(flat.reshape(_N_RESAMPLES, n_kinds, n_categories))
+    share, spread = float(macro_f1(tallies.sum(axis=0))), float(values.var())
+    # Resamples of groups that are all alike say nothing of what was not drawn.
+    return share * (1 - share) / spread if spread > 0 and 0 < share < 1 else float(n_groups)
 
 
 def _per_category(
-    confusion: npt.NDArray[np.int64], codes: Sequence[str]
+    held_out: HeldOut,
+    confusion: npt.NDArray[np.int64],
+    codes: Sequence[str],
+    fits: _Fits,
 ) -> dict[str, CategoryScore]:
+    group_of, right = group_numbers(held_out.groups), held_out.right
     scores = {}
     for number, code in enumerate(codes):
-        hits, true, predicted = (
-            int(confusion[number, number]),
-            int(confusion[number].sum()),
-            int(confusion[:, number].sum()),
-        )
+        hits, predicted = int(confusion[number, number]), int(confusion[:, number].sum())
+        members = held_out.labels == number
+        n_seeds = int(members.sum())
+        recall = hits / n_seeds if n_seeds else None
         scores[code] = CategoryScore(
             precision=hits / predicted if predicted else None,
-            recall=hits / true if true else None,
-            n_seeds=true,
+            recall=recall,
+            n_seeds=n_seeds,
+            n_groups=len(np.unique(group_of[members])),
+            recall_interval=(
+                None
+                if recall is None
+                else wilson_around(
+                    recall,
+                    fits.error_ratio,
+                    effective_groups(right[members], group_of[members]) / fits.recall_variance,
+                )
+            ),
         )
     return scores
 
 
-def from_json(values: Mapping[str, Any]) -> Evaluation:
-    """Return the evaluation that `dataclasses.asdict` made `values` of."""
-    per_category = {c: CategoryScore(**score) for c, score in values["per_category"].items()}
-    low_high = {key: tuple(values[key]) for key in ("accuracy_interval", "macro_f1_interval")}
-    rest = {
-        "confusion": tuple(tuple(row) for row in values["confusion"]),
-        "codes": tuple(values["codes"]),
-        "unscored": tuple(values["unscored"]),
-    }
-    return Evaluation(**{**values, **low_high, **rest, "per_category": per_category})
+def _outcomes(
+    held_out: HeldOut, probabilities: npt.NDArray[np.float64], codes: Sequence[str]
+) -> tuple[SeedOutcome, ...]:
+    if not held_out.files:
+        return ()
+    novelty = held_out.novelty
+    return tuple(
+        SeedOutcome(
+            file=held_out.files[row],
+            digest=held_out.digests[row],
+            group=held_out.groups[row],
+            code=codes[held_out.labels[row]],
+            probabilities=tuple(round(float(p), 6) for p in probabilities[row]),
+            novelty=None if novelty is None else float(novelty[row]),
+            fold=int(held_out.fold[row]),
+        )
+        for row in range(len(held_out.labels))
+    )

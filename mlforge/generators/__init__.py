@@ -65,13 +65,16 @@ class Generator(Component):
     takes_inputs
         Whether it starts from the category's `sample_inputs`.
     takes_endpoint
-        Whether it calls the category's `api_endpoint`.
+        Whether it calls the category's `api_endpoint` with each of them.
+    revision
+        Raised whenever the code makes other samples from the same draws.
     """
 
     Config: ClassVar[type[ComponentConfig]] = GeneratorConfig
     needs_seeds: ClassVar[bool] = True
     takes_inputs: ClassVar[bool] = False
     takes_endpoint: ClassVar[bool] = False
+    revision: ClassVar[int] = 1
 
     def __init__(
         self,
@@ -94,14 +97,16 @@ class Generator(Component):
 
     @abstractmethod
     def generate(
-        self, sources: Sequence[Example], copy: int, streams: Streams, attempt: int = 0
+        self, sources: Sequence[Any], copy: int, streams: Streams, attempt: int = 0
     ) -> Generated:
         """Make one sample.
 
         Parameters
         ----------
         sources
-            The decoded seed that the sample belongs to; never changed.
+            What the sample is made from, one element, never changed: the decoded seed; for a
+            generator that takes inputs, the input's text; for one that takes an endpoint, the
+            decoded answer to this copy of the input.
         copy
             The number of the sample among those of its seed, from 1.
         streams
@@ -114,6 +119,11 @@ class Generator(Component):
     def limit_per_seed(self) -> int | None:
         """Return how many samples one seed can give before they repeat; None for no limit."""
         return None
+
+    @classmethod
+    def versions(cls) -> dict[str, str]:
+        """Return the versions of the libraries that decide what `generate` gives."""
+        return {}
 
     def apply_techniques(self, example: Example, rng: np.random.Generator) -> Generated:
         """Pass an example through the category's techniques in their order."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import io
 import os
 import struct
@@ -15,10 +16,12 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 import numpy.typing as npt
+import PIL.features
 import PIL.Image
 
 from mlforge.core.names import printable
 from mlforge.errors import SampleError
+from mlforge.modalities import _heif_header as heif_header
 
 __all__ = ["MAX_MEGAPIXELS", "MAX_SIDE", "Pixels", "fitted", "read", "shrink"]
 
@@ -62,6 +65,8 @@ _WEBP = _Format("WebP", "PIL.WebPImagePlugin", "WebPImageFile", max_megapixels=5
 _BMP = _Format("BMP", "PIL.BmpImagePlugin", "BmpImageFile")
 _BMP_PACKED = _Format("run-length BMP", "PIL.BmpImagePlugin", "BmpImageFile", max_megapixels=16)
 _TIFF = _Format("TIFF", "PIL.TiffImagePlugin", "TiffImageFile")
+_AVIF = _Format("AVIF", "PIL.AvifImagePlugin", "AvifImageFile", max_megapixels=64)
+_HEIC = _Format("HEIC", "pillow_heif", "HeifImageFile", max_megapixels=64)
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", _JPEG),
@@ -74,7 +79,9 @@ _SIGNATURES = (
     (b"MM\0+", _TIFF),
 )
 _BMP_RUN_LENGTH = (1, 2)
-_READ = "JPEG, PNG, WebP, BMP and TIFF are read"
+# Pictures laid over each other: a small file could ask for hours of work.
+_HEIF_OVERLAY = b"iovl"
+_READ = "JPEG, PNG, WebP, BMP, TIFF, HEIC and AVIF are read"
 _REPLACE = "export the picture again from where it came from, or remove the file"
 _CONVERT = f"save it as an 8-bit PNG or JPEG; {_READ}"
 
@@ -120,6 +127,9 @@ def _recognise(data: bytes) -> _Format:
         if data.startswith(signature) and (kind is not _WEBP or data[8:12] == b"WEBP"):
             packed = kind is _BMP and int.from_bytes(data[30:34], "little") in _BMP_RUN_LENGTH
             return _BMP_PACKED if packed else kind
+    codec = heif_header.codec(data)
+    if codec is not None:
+        return _AVIF if codec == "avif" else _HEIC
     if not data.strip(b"\0"):
         raise SampleError("not an image: it holds nothing but zero bytes", _REPLACE)
     begins = repr(data[:12]).removeprefix("b")
@@ -133,6 +143,8 @@ def _read(kind: _Format, data: bytes, size: int) -> Pixels:
         _check_webp(data)
     elif kind is _TIFF:
         _check_tiff_length(data)
+    elif kind in (_HEIC, _AVIF):
+        _check_heif(kind, data)
     picture = getattr(importlib.import_module(kind.module), kind.opener)(io.BytesIO(data))
     width, height = picture.size
     _check_size(kind, width, height)
@@ -208,6 +220,24 @@ def _check_webp(data: bytes) -> None:
     else:
         width, height = (int.from_bytes(data[i : i + 2], "little") & 0x3FFF for i in (26, 28))
     _check_size(_WEBP, width, height)
+
+
+def _check_heif(kind: _Format, data: bytes) -> None:
+    """Check that it can be read here, then what it claims: the decoders allocate at once."""
+    if kind is _HEIC and importlib.util.find_spec(kind.module) is None:
+        raise SampleError(
+            "a HEIC picture, for which pillow-heif is not installed "
+            '(python -m pip install "mlforge[heic]")',
+            'python -m pip install "mlforge[heic]", or save the picture as JPEG',
+        )
+    if kind is _AVIF and not PIL.features.check("avif"):
+        raise SampleError(
+            "an AVIF picture, which the Pillow that is installed was built without", _CONVERT
+        )
+    for width, height in heif_header.picture_sizes(data):
+        _check_size(kind, width, height)
+    if _HEIF_OVERLAY in heif_header.item_types(data):
+        raise SampleError(f"a {kind.name} picture made of several layers is not read", _CONVERT)
 
 
 def _check_scans(data: bytes, picture: Any) -> None:
@@ -331,7 +361,8 @@ def _upright(pixels: Pixels, orientation: int) -> Pixels:
 def _unreadable(kind: _Format, error: Exception) -> SampleError:
     if isinstance(error, MemoryError):
         return SampleError(f"the {kind.name} picture needs more memory than there is", _REPLACE)
-    if isinstance(error, EOFError) or "truncated" in str(error).lower():
+    said = str(error).lower()
+    if isinstance(error, EOFError) or "truncated" in said or "end of file" in said:
         return SampleError(f"truncated {kind.name} picture", _REPLACE)
-    detail = printable(str(error))[:200] or type(error).__name__
+    detail = printable(str(error).strip())[:200] or type(error).__name__
     return SampleError(f"damaged {kind.name} picture: {detail}", _REPLACE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -14,8 +15,11 @@ from annotated_types import Ge, Le
 from mlforge.core.component import ComponentConfig
 from mlforge.core.names import suggestion
 from mlforge.errors import ConfigError
-from mlforge.modalities import Modality
+from mlforge.modalities import GradedChange, Modality, Oddity, Pairs, Region
+from mlforge.modalities._image_changes import CHANGES
 from mlforge.modalities._image_file import Pixels, fitted, read, shrink
+from mlforge.modalities._image_look import FIGURES, fingerprint, measure, near_pairs, oddities
+from mlforge.modalities._image_regions import occlusions
 
 __all__ = ["Image"]
 
@@ -27,21 +31,22 @@ _HALF_CONTRAST = 8.0
 _HALF_INFORMATION = 0.5
 _QUALITY_SIDE = 256
 
-_HASH_PICTURE_SIDE = 64
-_HASH_SIDE = 16
 _NEUTRAL_GREY = 128
 
 
 class Image(Modality):
-    """Pictures: JPEG, PNG, WebP, BMP and TIFF, as 8-bit RGB.
+    """Pictures: JPEG, PNG, WebP, BMP, TIFF, HEIC and AVIF, as 8-bit RGB.
 
     An example is a C-contiguous array of uint8, ``height x width x 3``, RGB.
 
     How a file becomes an example:
 
-    - The first bytes decide the format, not the file's name. At most 100 megapixels (WebP 50,
-      run-length BMP 16) and 16,384 pixels a side, checked before any pixel is decoded.
-    - The EXIF orientation is applied.
+    - The first bytes decide the format, not the file's name. At most 100 megapixels (HEIC and
+      AVIF 64, WebP 50, run-length BMP 16) and 16,384 pixels a side, checked before any pixel is
+      decoded.
+    - HEIC needs the extra ``heic``; AVIF is read by Pillow itself.
+    - The orientation is applied, once: that of EXIF, or that of the file's own header in HEIC and
+      AVIF, where EXIF has no say.
     - The longest side is scaled down by area to `size`. Smaller pictures keep their size: scaling
       up adds bytes and time, and no information.
     - 16-bit (and 12-bit) grey and colour are scaled to 8 bit by dropping the low bits, never
@@ -60,9 +65,10 @@ class Image(Modality):
     name = "image"
     modality = "image"
     suffixes: ClassVar[tuple[str, ...]] = (
-        ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff",
+        ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif",
     )  # fmt: skip
     formats: ClassVar[tuple[str, ...]] = ("png", "jpg", "webp")
+    figures: ClassVar[tuple[str, ...]] = FIGURES
 
     @dataclass(frozen=True, kw_only=True)
     class Config(ComponentConfig):
@@ -145,7 +151,7 @@ class Image(Modality):
         grey = shrink(grey, *fitted(grey.shape[1], grey.shape[0], _QUALITY_SIDE))
         sharpness = float(cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))[1][0, 0]) ** 2
         contrast = float(cv2.meanStdDev(grey)[1][0, 0])
-        share = np.bincount(grey.ravel(), minlength=256) / grey.size
+        share = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel().astype(float) / grey.size
         share = share[share > 0]
         # Adding 0.0 turns the -0.0 of a flat picture into 0.0.
         information = float(-(share * np.log2(share)).sum()) + 0.0
@@ -156,23 +162,77 @@ class Image(Modality):
         )  # fmt: skip
 
     def fingerprint(self, example: Pixels) -> npt.NDArray[np.uint8]:
-        """Return a perceptual hash of 255 bits, packed into 32 bytes.
+        """Return what near-duplicates share, in 225 bytes.
 
-        The grey picture is squeezed to 64 x 64; of its discrete cosine transform, the 16 x 16
-        lowest frequencies without the constant are compared with their median. Rescaled,
-        recompressed, blurred or brightened copies differ in up to about 20 bits, copies with 2 %
-        cut off at each edge in up to about 40, and unrelated pictures in about 120.
+        - 255 bits of shape: the grey picture is squeezed to 64 x 64; of its discrete cosine
+          transform, the 16 x 16 lowest frequencies without the constant are compared with their
+          median.
+        - 1,536 bits of colour: the picture is averaged over 8 x 8 cells; each channel, in standard
+          deviations from the mean of all, is written as so many of 8 bits as it has passed steps.
+        - 8 bits of detail: small pictures, and enlarged ones, have fewer frequencies than there are
+          bits of shape.
 
         References
         ----------
         C. Zauner, "Implementation and benchmarking of perceptual image hash functions", 2010
         (DCT-based hash).
         """
-        grey = cv2.cvtColor(example, cv2.COLOR_RGB2GRAY)
-        side = (_HASH_PICTURE_SIDE, _HASH_PICTURE_SIDE)
-        small = cv2.resize(grey, side, interpolation=cv2.INTER_AREA).astype(np.float32)
-        waves = cv2.dct(small)[:_HASH_SIDE, :_HASH_SIDE].ravel()[1:]
-        return np.packbits(waves > np.median(waves))
+        return fingerprint(example)
+
+    def near_pairs(self, fingerprints: npt.NDArray[np.uint8]) -> Iterator[Pairs]:
+        """Yield all pairs of near-duplicates, each once.
+
+        Near are pictures that differ in at most 40 bits of shape (fewer where both have little
+        detail, in proportion to it) and in at most 70 bits of colour; the distance is the larger
+        of the two shares. Rescaled, recompressed, blurred, a little darker or brighter
+        copies are at 0.1 to 0.6, copies with 2 % cut off at each edge at 0.5 to 1. Flat pictures
+        are near to nothing: they have no shape to tell them by.
+        """
+        return near_pairs(fingerprints)
+
+    def measure(self, example: Pixels) -> dict[str, float]:
+        """Return the figures by which a picture can stand out.
+
+        - ``sharpness``: the root of mean squared Laplacian over mean squared gradient, per pixel,
+          after a blur of 0.7 pixels against noise; it does not depend on contrast. Sharp pictures
+          have 0.7 to 1.4, those blurred by 1 % of their side about 0.3;
+        - ``brightness`` and ``contrast``: mean and standard deviation of the grey levels;
+        - ``darkest`` and ``brightest``: grey levels, leaving out 0.5 % of the pixels;
+        - ``side``: the longest, in pixels, after scaling to `size`;
+        - ``elongation``: the long side over the short one.
+        """
+        return measure(example)
+
+    def check(
+        self, figures: Mapping[str, float], peers: Mapping[str, npt.NDArray[np.float64]]
+    ) -> tuple[Oddity, ...]:
+        """Return what stands out in a picture among those of its category.
+
+        A picture stands out where a figure is beyond a fixed limit that the category's median is
+        well within, or beyond a share of the median and more than 4 standard deviations (estimated
+        by the median absolute deviation, of logarithms) from it. Of fewer than 5 pictures, only
+        the limits count.
+
+        =============  ===================================  ====================
+        finding        limit                                share of the median
+        =============  ===================================  ====================
+        blurred        sharpness below 0.3                  below 0.6
+        dark           brightest below 60                   brightness below 0.4
+        bright         darkest above 200                    255 - brightness below 0.3
+        low_contrast   contrast below 8                     below 0.35
+        odd_size       longest side below 32 pixels         below 0.4
+        odd_aspect     elongation above 4                   above 2
+        =============  ===================================  ====================
+        """
+        return tuple(oddities(figures, peers))
+
+    def graded_changes(self) -> tuple[GradedChange, ...]:
+        """Return what cameras, light and networks do to pictures."""
+        return CHANGES
+
+    def occlusions(self, example: Pixels) -> Iterator[tuple[Region, Pixels]]:
+        """Yield windows of 0.3 x 0.3 of the picture, each with the picture without it."""
+        return occlusions(example)
 
     def thumbnail(self, example: Pixels, side: int) -> Pixels:
         """Return the whole picture on a square of neutral grey, ``side x side x 3``."""

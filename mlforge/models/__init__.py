@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +63,11 @@ class Model(Component):
         ``n_examples x n_categories``). Operators are those of the domains ``""`` and
         ``ai.onnx.ml``.
         """
+
+    @classmethod
+    def search_space(cls) -> Mapping[str, Sequence[Any]]:
+        """Return the values that `mlforge train --tune` tries, by parameter; none by default."""
+        return {}
 
     @classmethod
     def versions(cls) -> dict[str, str]:

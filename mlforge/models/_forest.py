@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -61,6 +62,16 @@ class Forest(Model):
             random_state=seed_from(rng),
             n_jobs=1,
         ).fit(features, labels)
+
+    @classmethod
+    def search_space(cls) -> Mapping[str, Sequence[Any]]:
+        """Return the values that tuning tries, by parameter."""
+        return {
+            "n_estimators": (200, 500),
+            "max_depth": (None, 12),
+            "min_samples_leaf": (1, 2, 4),
+            "max_features": ("sqrt", "log2", 0.1, 0.3),
+        }
 
     def predict_proba(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return probabilities, ``n_examples x n_categories``, whose rows sum to 1."""

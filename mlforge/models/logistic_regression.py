@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -58,6 +59,13 @@ class LogisticRegression(Model):
         )
         with one_thread():
             self._estimator = estimator.fit(self._scaling.apply(features), labels)
+
+    @classmethod
+    def search_space(cls) -> Mapping[str, Sequence[Any]]:
+        """Return the values that tuning tries, by parameter."""
+        return {
+            "C": (0.001, 0.01, 0.1, 1.0, 10.0),
+        }
 
     def predict_proba(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return probabilities, ``n_examples x n_categories``, whose rows sum to 1."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -85,6 +86,14 @@ class SVM(Model):
                 # It draws a seed that it does not use; without one, from NumPy's global state.
                 random_state=seed_from(rng),
             ).fit(components, labels)
+
+    @classmethod
+    def search_space(cls) -> Mapping[str, Sequence[Any]]:
+        """Return the values that tuning tries, by parameter."""
+        return {
+            "C": (1.0, 3.0, 10.0, 30.0, 100.0),
+            "n_components": (64, 128, 256),
+        }
 
     def predict_proba(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return probabilities, ``n_examples x n_categories``, whose rows sum to 1."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Annotated, Any, ClassVar, Literal
@@ -85,6 +86,18 @@ class XGBoost(Model):
             )
             parameters = self._parameters(seed_from(rng))
             self._booster = xgboost.train(parameters, data, self.config.n_estimators)
+
+    @classmethod
+    def search_space(cls) -> Mapping[str, Sequence[Any]]:
+        """Return the values that tuning tries, by parameter."""
+        return {
+            "n_estimators": (75, 150, 300),
+            "learning_rate": (0.05, 0.1, 0.2, 0.3),
+            "max_depth": (2, 3, 4, 6),
+            "n_components": (32, 64, 128),
+            "subsample": (0.6, 0.8, 1.0),
+            "reg_lambda": (0.1, 0.3, 1.0, 3.0),
+        }
 
     def predict_proba(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return probabilities, ``n_examples x n_categories``, whose rows sum to 1."""

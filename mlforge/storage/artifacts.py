@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlforge.core.digest import digest_bytes, digest_json, json_bytes
+from mlforge.core.digest import digest_bytes, digest_json
 from mlforge.core.names import printable, suggestion
+from mlforge.core.onnx_check import check_graph
 from mlforge.errors import ArtifactError, StorageError
+from mlforge.storage.aliases import PRODUCTION, Aliases
+from mlforge.storage.artifact_manifest import (
+    AGAIN,
+    DAMAGED,
+    MANIFEST,
+    MAX_MANIFEST_BYTES,
+    SCHEMA,
+    check_file,
+    check_files,
+    parse_manifest,
+    sealed,
+)
 from mlforge.storage.files import (
     TEMPORARY_PREFIX,
+    file_errors,
     make_folder,
     move,
     read_bytes,
@@ -25,14 +41,16 @@ from mlforge.storage.files import (
     write_json,
 )
 
-__all__ = ["ArtifactStore", "StoredArtifact"]
+__all__ = [
+    "MANIFEST",
+    "ArtifactStore",
+    "StoredArtifact",
+    "stored_artifact",
+]
 
-SCHEMA = "mlforge.artifact/1"
-MANIFEST = "manifest.json"
 LATEST = "latest.json"
-_VERSION = re.compile(r"([a-z][a-z0-9_]*)-(\d{4,})")
-_MAX_FILE_BYTES = 2 * 1024**3
-_DAMAGED = "the artifact was changed or damaged; train again: mlforge train --force"
+NUMBERS = "numbers.json"
+_VERSION = re.compile(r"([a-z][a-z0-9_]*)-(\d{4,9})")
 
 
 @dataclass(frozen=True)
@@ -61,11 +79,17 @@ class ArtifactStore:
     ----------
     folder
         The folder ``artifacts/``.
+
+    Attributes
+    ----------
+    aliases
+        The movable names of its versions.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.models = folder / "models"
+        self.aliases = Aliases(folder)
 
     def versions(self) -> list[str]:
         """Return all versions, sorted by model and number."""
@@ -75,40 +99,64 @@ class ArtifactStore:
         return sorted((v for v in found if _VERSION.fullmatch(v)), key=_sort_key)
 
     def latest(self) -> list[str]:
-        """Return the versions that the newest `train` answered with and that still are, best first.
+        """Return the versions that the newest `train` answered with and that still are.
 
-        Where that is not known, the newest version of all.
+        Those that failed no gate come first, and of these the best. Where that is not known, the
+        newest version of all.
         """
-        known = set(self.versions())
-        try:
-            noted = json.loads((self.folder / LATEST).read_bytes())["versions"]
-            latest = [version for version in noted if version in known]
-        except (OSError, ValueError, KeyError, TypeError):
-            latest = []
-        return latest or sorted(known, key=self._created)[-1:]
+        passed, failed = self._noted()
+        return [*passed, *failed] or self.newest()[:1]
 
-    def note_latest(self, versions: Sequence[str]) -> None:
-        """Remember what the newest `train` answered with, best first."""
-        write_json(self.folder / LATEST, {"versions": list(versions)})
+    def newest(self) -> list[str]:
+        """Return all versions, those made last first."""
+        return sorted(self.versions(), key=lambda v: (self._created(v), _sort_key(v)), reverse=True)
 
-    def resolve(self, version: str | None) -> str:
-        """Return the version to use: the one that is named, else the best of the newest `train`.
+    def note_latest(self, passed: Sequence[str], failed: Sequence[str] = ()) -> None:
+        """Remember what the newest `train` answered with.
+
+        Parameters
+        ----------
+        passed
+            The versions that failed no gate, best first.
+        failed
+            The others, best first; none of them is used unless it is named.
+        """
+        body = {"versions": list(passed), "failed": list(failed)}
+        write_json(self.folder / LATEST, {**body, "digest": digest_json(body)})
+
+    def resolve(self, name: str | None) -> str:
+        """Return the version to use.
+
+        Parameters
+        ----------
+        name
+            A version or an alias; where None, what ``production`` names, else the best of the
+            newest `train`, never one that failed a gate.
 
         Raises
         ------
         ArtifactError
-            If there is none.
+            If there is none, or an alias names a version that is gone.
         """
-        if version is not None:
-            known = self.versions()
-            if version not in known:
-                hint = suggestion(version, known) if known else "mlforge train"
-                raise ArtifactError(f"there is no model version {printable(version)!r}", hint)
-            return version
-        latest = self.latest()
-        if not latest:
-            raise ArtifactError("no model has been trained yet", "mlforge train")
-        return latest[0]
+        aliases = self.aliases.read()
+        if name is None and PRODUCTION in aliases:
+            name = PRODUCTION
+        if name is None:
+            return self._best()
+        known = self.versions()
+        if name in known:
+            return name
+        if name not in aliases:
+            options = [*known, *aliases]
+            hint = suggestion(name, options) if options else "mlforge train"
+            raise ArtifactError(f"there is no model version {printable(name)!r}", hint)
+        version = aliases[name].version
+        if version not in known:
+            raise ArtifactError(
+                f"{name} names {printable(version)}, which is gone",
+                f"mlforge models rollback {name}, or: mlforge models promote VERSION {name}",
+            )
+        return version
 
     def manifest(self, version: str) -> dict[str, Any]:
         """Return a version's manifest.
@@ -118,57 +166,131 @@ class ArtifactStore:
         ArtifactError
             If it is damaged, or of a schema that this mlforge does not know.
         """
-        where = f"{printable(version)}/{MANIFEST}"
-        path = self.models / version / MANIFEST
-        if not _VERSION.fullmatch(version) or not path.is_file():
-            raise ArtifactError(f"{where} is missing", "mlforge train --force")
-        data = read_bytes(path)
-        try:
-            value = json.loads(data)
-        except (ValueError, RecursionError):
-            raise ArtifactError(f"{where}: not valid JSON", "mlforge train --force") from None
-        if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-            found = value.get("schema") if isinstance(value, dict) else None
-            raise ArtifactError(
-                f"{where}: written in the form {found!r}, this mlforge reads {SCHEMA!r}",
-                "use the mlforge that made it, or: mlforge train --force",
-            )
-        body = {key: item for key, item in value.items() if key != "digest"}
-        if not _describes_files(value.get("files")) or _sealed(body) != data:
-            raise ArtifactError(f"{where}: not what was stored", _DAMAGED)
-        return value
+        folder = self._folder(version)
+        where = f"{version}/{MANIFEST}"
+        return parse_manifest(_read_file(folder / MANIFEST, where, MAX_MANIFEST_BYTES), where)
 
     def read_json(self, version: str, name: str) -> Any:
-        """Return a JSON file of a version, its digest checked."""
-        return json.loads(self._read(version, name, self.manifest(version)))
-
-    def load(self, version: str) -> StoredArtifact:
-        """Read a version whole.
+        """Return a JSON file of a version, its digest checked.
 
         Raises
         ------
         ArtifactError
-            If a file is missing, or has another size or digest than the manifest says.
+            If the file is missing, damaged or not JSON.
+        """
+        try:
+            return json.loads(self._read(version, name, self.manifest(version)))
+        except (ValueError, RecursionError):
+            raise ArtifactError(f"{version}/{printable(name)}: not valid JSON", DAMAGED) from None
+
+    def load(self, version: str) -> StoredArtifact:
+        """Read a version whole: sizes, digests, and what its graphs hold.
+
+        Raises
+        ------
+        ArtifactError
+            If a file is missing, or has another size or digest than the manifest says, or a graph
+            holds what is not allowed.
         """
         manifest = self.manifest(version)
         files = {name: self._read(version, name, manifest) for name in manifest["files"]}
+        _check_graphs(version, files)
         return StoredArtifact(version, manifest, files)
 
     def save(self, model: str, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
-        """Store a new version of `model` and return its name; call it under the project's lock."""
+        """Store a new version of `model` and return its name; call it under the project's lock.
+
+        Raises
+        ------
+        ArtifactError
+            If a graph holds what is not allowed, or the files are too many or too large.
+        """
+        return self._store(model, {"schema": SCHEMA, **manifest}, files)
+
+    def adopt(self, artifact: StoredArtifact) -> str:
+        """Store an artifact of another project as the next version of its model; return its name.
+
+        Its manifest keeps its schema and notes under ``origin`` the version and digest it had.
+        Call it under the project's lock.
+
+        Raises
+        ------
+        ArtifactError
+            If its version is none.
+        """
+        match = _VERSION.fullmatch(artifact.version)
+        if match is None:
+            raise ArtifactError(f"{printable(artifact.version)!r} is not a version")
+        origin = {"version": artifact.version, "digest": artifact.manifest["digest"]}
+        kept = {k: v for k, v in artifact.manifest.items() if k not in {"digest", "version"}}
+        return self._store(match[1], {**kept, "origin": origin}, artifact.files)
+
+    def remove(self, version: str) -> None:
+        """Remove a version; its number is never given again. Call it under the lock of the models.
+
+        Raises
+        ------
+        ArtifactError
+            If there is none.
+        """
+        folder = self._folder(version)
+        model, number = _sort_key(version)
+        numbers = self._numbers()
+        write_json(self.folder / NUMBERS, {**numbers, model: max(number, numbers.get(model, 0))})
+        # Whoever reads finds it whole or not at all.
+        temporary = self.models / f"{TEMPORARY_PREFIX}{os.getpid()}-{version}"
+        move(folder, temporary)
+        remove_tree(temporary)
+
+    def size(self, version: str) -> int:
+        """Return how many bytes a version's files take."""
+        folder = self._folder(version)
+        with file_errors(folder, "read"):
+            return sum(path.lstat().st_size for path in folder.iterdir())
+
+    def _best(self) -> str:
+        passed, failed = self._noted()
+        best = passed or ([] if failed else self.newest())
+        if best:
+            return best[0]
+        if failed:
+            raise ArtifactError(
+                f"{failed[0]}, the best of the newest train, failed a gate",
+                f"name it to use it all the same: mlforge models promote {failed[0]}",
+            )
+        raise ArtifactError("no model has been trained yet", "mlforge train")
+
+    def _noted(self) -> tuple[list[str], list[str]]:
+        """Return what `note_latest` noted and still is; nothing where that was changed."""
+        known = set(self.versions())
+        try:
+            noted = json.loads(_read_note(self.folder / LATEST))
+            body = {key: noted[key] for key in ("versions", "failed")}
+            sealed_so = noted["digest"] == digest_json(body)
+            passed, failed = ([v for v in body[key] if sealed_so and v in known] for key in body)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return [], []
+        return passed, failed
+
+    def _store(self, model: str, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
         make_folder(self.models)
         remove_temporaries(self.models)
         version = f"{model}-{self._next_number(model):04d}"
+        check_files(version, {name: len(data) for name, data in files.items()})
+        _check_graphs(version, files)
         described = {
             name: {"sha256": digest_bytes(data), "bytes": len(data)} for name, data in files.items()
         }
-        whole = {"schema": SCHEMA, "version": version, **manifest, "files": described}
+        head = {"schema": manifest["schema"], "version": version}
+        text = sealed({**head, **manifest, "version": version, "files": described})
+        if len(text) > MAX_MANIFEST_BYTES:
+            raise ArtifactError(f"{version}/{MANIFEST}: larger than {MAX_MANIFEST_BYTES:,} bytes")
         temporary = self.models / f"{TEMPORARY_PREFIX}{os.getpid()}-{version}"
         try:
             make_folder(temporary)
             write_batch(
                 [(temporary / name, data) for name, data in files.items()]
-                + [(temporary / MANIFEST, _sealed(whole))],
+                + [(temporary / MANIFEST, text)],
                 temporary,
             )
             move(temporary, self.models / version)
@@ -179,25 +301,36 @@ class ArtifactStore:
             raise
         return version
 
+    def _folder(self, version: str) -> Path:
+        """Return a version's folder; a link is none."""
+        path = self.models / version if _VERSION.fullmatch(version) else self.models / "-"
+        if path.is_symlink() or not path.is_dir():
+            what = "a link" if path.is_symlink() else "missing"
+            raise ArtifactError(f"{printable(version)}: {what}", AGAIN)
+        return path
+
     def _read(self, version: str, name: str, manifest: Mapping[str, Any]) -> bytes:
         expected = manifest["files"].get(name)
-        path = self.models / version / name
-        if expected is None or Path(name).name != name or not path.is_file():
-            raise ArtifactError(f"{version}: the file {printable(name)!r} is missing", _DAMAGED)
-        if path.stat().st_size != expected["bytes"] or expected["bytes"] > _MAX_FILE_BYTES:
-            raise ArtifactError(f"{version}/{name}: not the size that the manifest says", _DAMAGED)
-        data = read_bytes(path)
-        if digest_bytes(data) != expected["sha256"]:
-            raise ArtifactError(
-                f"{version}/{name}: not the digest that the manifest says", _DAMAGED
-            )
+        where = f"{version}/{printable(name)}"
+        if expected is None:
+            raise ArtifactError(f"{where}: missing", DAMAGED)
+        data = _read_file(self._folder(version) / name, where, expected["bytes"])
+        check_file(data, expected, where)
         return data
 
     def _next_number(self, model: str) -> int:
         # Also what lost its manifest holds its number: nothing can be moved to its place.
         matches = [_VERSION.fullmatch(path.name) for path in self.models.iterdir()]
         numbers = [int(match[2]) for match in matches if match and match[1] == model]
-        return max(numbers, default=0) + 1
+        return max([*numbers, self._numbers().get(model, 0)], default=0) + 1
+
+    def _numbers(self) -> dict[str, int]:
+        """Return the highest number of each model that a removed version had."""
+        try:
+            noted = json.loads(_read_note(self.folder / NUMBERS))
+            return {str(m): n for m, n in noted.items() if isinstance(n, int) and 0 < n < 10**8}
+        except (ValueError, AttributeError, RecursionError):
+            return {}
 
     def _created(self, version: str) -> str:
         try:
@@ -206,25 +339,63 @@ class ArtifactStore:
             return ""
 
 
+def stored_artifact(manifest: bytes, files: Mapping[str, bytes], where: str) -> StoredArtifact:
+    """Return an artifact of files that lie nowhere yet, checked as `ArtifactStore.load` does.
+
+    Parameters
+    ----------
+    manifest
+        The bytes of its ``manifest.json``.
+    files
+        Its other files.
+    where
+        Where they come from, for messages.
+
+    Raises
+    ------
+    ArtifactError
+        If it is not whole, or holds what is not allowed.
+    """
+    values = parse_manifest(manifest, f"{where}: {MANIFEST}")
+    if set(files) != set(values["files"]):
+        raise ArtifactError(f"{where}: its files are not those of its manifest")
+    for name, data in files.items():
+        check_file(data, values["files"][name], f"{where}: {printable(name)}")
+    version = values.get("version")
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
+        raise ArtifactError(f"{where}: its manifest names no version")
+    _check_graphs(where, files)
+    return StoredArtifact(version, values, files)
+
+
 def _sort_key(version: str) -> tuple[str, int]:
     model, _, number = version.rpartition("-")
     return model, int(number)
 
 
-def _sealed(values: Mapping[str, Any]) -> bytes:
-    """Return a manifest with its own digest, so that a changed byte in it is found too."""
-    try:
-        whole = {**values, "digest": digest_json(values)}
-        return json_bytes(json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False))
-    except RecursionError:
-        raise ArtifactError(f"{MANIFEST}: nested too deeply", _DAMAGED) from None
+def _check_graphs(where: str, files: Mapping[str, bytes]) -> None:
+    for name, data in files.items():
+        if name.endswith(".onnx"):
+            check_graph(data, f"{where}/{name}")
 
 
-def _describes_files(files: Any) -> bool:
-    def described(file: Any) -> bool:
-        match file:
-            case {"sha256": str(), "bytes": int()}:
-                return True
-        return False
+def _read_note(path: Path) -> bytes:
+    """Return a small file's bytes; none where it is missing."""
+    return read_bytes(path) if path.is_file() else b""
 
-    return isinstance(files, dict) and all(described(file) for file in files.values())
+
+def _read_file(path: Path, where: str, max_bytes: int) -> bytes:
+    """Return the bytes of a plain file, one more than `max_bytes` at most; a link is none."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with file_errors(path, "read"):
+        try:
+            descriptor = os.open(path, flags)
+        except OSError as error:
+            if error.errno not in {errno.ENOENT, errno.ELOOP, errno.ENXIO}:
+                raise
+            raise ArtifactError(f"{where}: missing, or not a plain file", DAMAGED) from None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise ArtifactError(f"{where}: missing, or not a plain file", DAMAGED)
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(max_bytes + 1)

@@ -12,13 +12,15 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from mlforge.core.digest import json_bytes
 from mlforge.core.names import printable
+from mlforge.core.units import format_size
 from mlforge.errors import StorageError
 
 __all__ = [
@@ -26,18 +28,23 @@ __all__ = [
     "file_errors",
     "make_folder",
     "move",
+    "move_files",
     "read_bytes",
     "remove_file",
     "remove_temporaries",
     "remove_tree",
+    "require_space",
     "sync_folder",
     "write_batch",
     "write_bytes",
     "write_json",
+    "write_parts",
     "write_text",
 ]
 
 TEMPORARY_PREFIX = ".mlforge-tmp-"
+# Threads that wait for the disk together: it syncs several files at once hardly slower than one.
+_WRITERS = 4
 
 _HINTS = {
     errno.ENOSPC: "free some disk space and run the same command again",
@@ -71,8 +78,22 @@ def read_bytes(path: Path) -> bytes:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole or not at all, and return once it is on the disk."""
+    write_parts(path, (data,))
+
+
+def write_parts(path: Path, parts: Iterable[bytes]) -> None:
+    """Write a file as `write_bytes` does, from parts that need not be in memory together."""
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{threading.get_ident()}")
     with file_errors(path, "write"):
-        _replace([(path, data)])
+        try:
+            with temporary.open("wb") as file:
+                file.writelines(parts)
+            _sync(temporary)
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
         sync_folder(path.parent)
 
 
@@ -86,14 +107,32 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_batch(files: Sequence[tuple[Path, bytes]], folder: Path) -> None:
+def write_batch(files: Iterable[tuple[Path, bytes]], folder: Path) -> None:
     """Write several files of one folder, each whole; return once all are on the disk.
 
-    They are synced after the last is written, which costs a fraction of syncing one by one.
+    They are written and synced beside the work of whoever makes them, so that `files` should give
+    one after the other; none is in its place before all are on the disk.
     """
-    with file_errors(folder, "write"):
-        _replace(files)
-        sync_folder(folder)
+    prefix = f"{TEMPORARY_PREFIX}{os.getpid()}-{threading.get_ident()}"
+    places: list[tuple[Path, Path]] = []
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        try:
+            writes = []
+            for number, (path, data) in enumerate(files):
+                places.append((path.with_name(f"{prefix}-{number}"), path))
+                writes.append(pool.submit(_write_synced, places[-1][0], data))
+            with file_errors(folder, "write"):
+                for write in writes:
+                    write.result()
+                for temporary, path in places:
+                    temporary.replace(path)
+                sync_folder(folder)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            for temporary, _ in places:
+                with suppress(OSError):
+                    temporary.unlink()
+            raise
 
 
 def append_lines(path: Path, lines: Iterable[str]) -> None:
@@ -122,6 +161,15 @@ def move(source: Path, target: Path) -> None:
             sync_folder(source.parent)
 
 
+def move_files(names: Iterable[str], source: Path, target: Path) -> None:
+    """Move files of those names from one folder to another of the same file system."""
+    with file_errors(target, "move files to"):
+        for name in names:
+            (source / name).replace(target / name)
+        sync_folder(target)
+        sync_folder(source)
+
+
 def remove_file(path: Path) -> None:
     """Remove a file if it is there."""
     with file_errors(path, "remove"):
@@ -145,30 +193,29 @@ def remove_temporaries(folder: Path) -> None:
             remove_file(path)
 
 
+def require_space(folder: Path, n_bytes: int, what: str) -> None:
+    """Raise `StorageError` unless the disk that holds `folder` has room for `what`."""
+    place = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    with file_errors(place, "ask for the free space of"):
+        free = shutil.disk_usage(place).free
+    if n_bytes > free:
+        raise StorageError(
+            f"{printable(str(folder))}: {what} would take about {format_size(n_bytes)}, "
+            f"and {format_size(free)} are free",
+            "free some disk space, or ask for less",
+        )
+
+
 def sync_folder(folder: Path) -> None:
     """Sync a folder, so that a rename in it survives a crash."""
     _sync(folder)
 
 
-def _replace(files: Sequence[tuple[Path, bytes]]) -> None:
-    """Write each file beside its place, sync them all, then put each into its place."""
-    prefix = f"{TEMPORARY_PREFIX}{os.getpid()}-{threading.get_ident()}"
-    written: list[tuple[Path, Path]] = []
-    try:
-        for number, (path, data) in enumerate(files):
-            temporary = path.with_name(f"{prefix}-{number}")
-            written.append((temporary, path))
-            with temporary.open("wb") as file:
-                file.write(data)
-        for temporary, _ in written:
-            _sync(temporary)
-        for temporary, path in written:
-            temporary.replace(path)
-    except BaseException:
-        for temporary, _ in written:
-            with suppress(OSError):
-                temporary.unlink()
-        raise
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sync(path: Path) -> None:

@@ -56,6 +56,14 @@ class Layout:
         """The folder of cached features; disposable."""
         return self.artifacts / "cache"
 
+    def deep_evaluation(self, version: str) -> Path:
+        """Return where the costly diagnostics of a version are kept."""
+        return self.artifacts / "evaluations" / f"{version}.json"
+
+    def report(self, version: str) -> Path:
+        """Return where the report of a version is written."""
+        return self.artifacts / "reports" / f"{version}.html"
+
     @property
     def removed(self) -> Path:
         """Where removed categories are kept."""
@@ -76,6 +84,14 @@ class Layout:
     def samples(self, code: str) -> Path:
         """Return a category's folder of samples."""
         return self.category(code) / "samples"
+
+    def responses(self, code: str) -> Path:
+        """Return a category's folder of what a service answered."""
+        return self.category(code) / "responses"
+
+    def staged_samples(self, code: str) -> Path:
+        """Return where samples are made that must prove to be the locked ones before they stay."""
+        return self.artifacts / "locked" / check_code(code)
 
     def category_codes(self) -> list[str]:
         """Return the codes of all categories: the folders that hold a ``config.json``, sorted."""

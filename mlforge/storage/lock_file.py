@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -14,11 +13,13 @@ from mlforge.core.strict_json import parse_json
 from mlforge.errors import ConfigError
 from mlforge.storage.files import read_bytes, write_json
 
-__all__ = ["LockedCategory", "update_lock"]
+__all__ = ["LockedCategory", "read_lock", "update_lock"]
 
 # A list of seeds grows with the project; a hundred thousand of them take two megabytes.
 _MAX_BYTES = 64 * 1024 * 1024
 SCHEMA = "mlforge.lock/1"
+# So many digits of a seed's digest stand in the lock.
+_N_DIGITS = 16
 
 
 @dataclass(frozen=True)
@@ -28,45 +29,31 @@ class LockedCategory:
     Attributes
     ----------
     config
-        The digest of everything that shapes samples besides their seeds.
+        The digest of everything that shapes samples besides their seeds and the libraries.
     count
-        How many samples there are.
+        How many samples were asked for.
     seeds
-        The first 16 digits of each seed's digest, separated by spaces.
+        The digest of each seed, or of each input, as far as the lock keeps it.
     samples
         One digest over all samples.
+    versions
+        The versions of the libraries that made them.
     """
 
     config: str
     count: int
-    seeds: str
+    seeds: tuple[str, ...]
     samples: str
+    versions: Mapping[str, str]
+
+    @staticmethod
+    def shortened(digests: Collection[str]) -> tuple[str, ...]:
+        """Return the part of each digest that the lock keeps, in order."""
+        return tuple(sorted(digest[:_N_DIGITS] for digest in digests))
 
 
-def update_lock(
-    path: Path,
-    made: Mapping[str, LockedCategory],
-    known: Collection[str],
-    versions: Mapping[str, str],
-) -> None:
-    """Note what was made; what the lock says of other categories stays while they are `known`."""
-    categories = {code: entry for code, entry in _read(path).items() if code in known} | dict(made)
-    document = {
-        "schema": SCHEMA,
-        "versions": dict(sorted(versions.items())),
-        "categories": {c: dataclasses.asdict(entry) for c, entry in sorted(categories.items())},
-    }
-    # Unchanged means unwritten: a lock in version control should not look touched.
-    if not path.is_file() or read_bytes(path) != _text(document):
-        write_json(path, document)
-
-
-def _text(document: Mapping[str, Any]) -> bytes:
-    return json_bytes(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-
-
-def _read(path: Path) -> dict[str, LockedCategory]:
-    """Return the categories of a lock; what is missing or damaged is remade."""
+def read_lock(path: Path) -> dict[str, LockedCategory]:
+    """Return what the lock says of each category; nothing of what is missing or damaged."""
     if not path.is_file():
         return {}
     try:
@@ -80,6 +67,32 @@ def _read(path: Path) -> dict[str, LockedCategory]:
     return {code: entry for code, entry in entries.items() if entry is not None}
 
 
+def update_lock(path: Path, made: Mapping[str, LockedCategory], known: Collection[str]) -> None:
+    """Note what was made; what the lock says of other categories stays while they are `known`."""
+    kept = {code: entry for code, entry in read_lock(path).items() if code in known}
+    categories = sorted((kept | dict(made)).items())
+    document = {"schema": SCHEMA, "categories": {c: _values(entry) for c, entry in categories}}
+    # Unchanged means unwritten: a lock in version control should not look touched.
+    if not path.is_file() or read_bytes(path) != _text(document):
+        write_json(path, document)
+
+
+def _text(document: Mapping[str, Any]) -> bytes:
+    return json_bytes(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def _values(entry: LockedCategory) -> dict[str, Any]:
+    """Return an entry as it stands in the lock: a line a key, so that a diff is short."""
+    versions = sorted(entry.versions.items())
+    return {
+        "config": entry.config,
+        "count": entry.count,
+        "seeds": " ".join(entry.seeds),
+        "samples": entry.samples,
+        "versions": " ".join(f"{library}={version}" for library, version in versions),
+    }
+
+
 def _entry(values: Any) -> LockedCategory | None:
     match values:
         case {
@@ -87,6 +100,9 @@ def _entry(values: Any) -> LockedCategory | None:
             "count": int(count),
             "seeds": str(seeds),
             "samples": str(samples),
-        }:
-            return LockedCategory(config, count, seeds, samples)
+            "versions": str(versions),
+        } if count >= 0:
+            pairs = [pair.partition("=") for pair in versions.split()]
+            named = {library: version for library, _, version in pairs}
+            return LockedCategory(config, count, tuple(seeds.split()), samples, named)
     return None

@@ -27,10 +27,13 @@ class Technique(Component):
     ----------
     keeps_labels
         Whether the default range keeps the label of whatever the example shows.
+    revision
+        Raised whenever the code gives other examples from the same draws.
     """
 
     modality: ClassVar[str]
     keeps_labels: ClassVar[bool] = True
+    revision: ClassVar[int] = 1
 
     @abstractmethod
     def apply(self, example: Any, rng: np.random.Generator) -> tuple[Any, Drawn]:

@@ -1,6 +1,7 @@
 """What every generator must hold.
 
-A plugin's author runs the checks on a class, with a modality and decoded seeds::
+A plugin's author runs the checks on a class, with a modality and decoded seeds. A generator that
+takes inputs is given texts in their place, one that takes an endpoint the seeds as its answers::
 
     @pytest.mark.parametrize("check", GENERATOR_CHECKS, ids=lambda check: check.__name__)
     def test_collage_holds_the_contract(check):
@@ -44,6 +45,12 @@ class GeneratorCase:
     modality: Modality
     seeds: Sequence[Example]
 
+    @property
+    def sources(self) -> Sequence[Example]:
+        """What samples are made from: seeds, or texts for a generator that draws them."""
+        draws_texts = self.generator.takes_inputs and not self.generator.takes_endpoint
+        return _CATEGORY.sample_inputs if draws_texts else self.seeds
+
 
 def check_parameters(case: GeneratorCase) -> None:
     """Hold that its parameters include those of every generator, and that it has a summary."""
@@ -55,32 +62,34 @@ def check_parameters(case: GeneratorCase) -> None:
 
 
 def check_any_order(case: GeneratorCase) -> None:
-    """Hold that a copy depends on seed, copy number and streams alone."""
+    """Hold that a copy depends on source, copy number and streams alone."""
     first, second = _made(case), _made(case)
-    for seed in case.seeds:
+    for source in case.sources:
         copies = _copies(first)
-        forward = {c: _identity(case.modality, first.generate([seed], c, _STREAMS)) for c in copies}
+        forward = {
+            c: _identity(case.modality, first.generate([source], c, _STREAMS)) for c in copies
+        }
         for copy in reversed(copies):
-            again = _identity(case.modality, second.generate([seed], copy, _STREAMS))
+            again = _identity(case.modality, second.generate([source], copy, _STREAMS))
             _hold(again == forward[copy], case, "another order gives other samples")
 
 
 def check_seed_unchanged(case: GeneratorCase) -> None:
-    """Hold that seeds stay what they were."""
+    """Hold that seeds and inputs stay what they were."""
     made = _made(case)
-    for seed in case.seeds:
-        before = _bytes(case.modality, seed)
+    for source in case.sources:
+        before = _content(case, source)
         for copy in _copies(made):
-            made.generate([seed], copy, _STREAMS)
-        _hold(_bytes(case.modality, seed) == before, case, "it changes its seed")
+            made.generate([source], copy, _STREAMS)
+        _hold(_content(case, source) == before, case, "it changes its seed")
 
 
 def check_encodable(case: GeneratorCase) -> None:
     """Hold that every sample can be encoded and decoded again, in the first format."""
     made = _made(case)
-    for seed in case.seeds:
+    for source in case.sources:
         for copy in _copies(made):
-            data = _bytes(case.modality, made.generate([seed], copy, _STREAMS).example)
+            data = _bytes(case.modality, made.generate([source], copy, _STREAMS).example)
             decoded = case.modality.decode(data)
             _hold(_bytes(case.modality, decoded) == data, case, "decoding changes its sample")
 
@@ -88,21 +97,23 @@ def check_encodable(case: GeneratorCase) -> None:
 def check_recipe(case: GeneratorCase) -> None:
     """Hold that a recipe is a tuple of JSON objects."""
     made = _made(case)
-    for seed in case.seeds:
+    for source in case.sources:
         for copy in _copies(made):
-            recipe = made.generate([seed], copy, _STREAMS).recipe
+            recipe = made.generate([source], copy, _STREAMS).recipe
             _hold(isinstance(recipe, tuple), case, "its recipe is not a tuple")
             canonical_json(list(recipe))
 
 
 def check_copies_differ(case: GeneratorCase) -> None:
-    """Hold that the copies of a seed differ from each other, and between streams."""
+    """Hold that the copies of a source differ from each other, and between streams."""
     made = _made(case)
-    seed = max(case.seeds, key=lambda item: len(_bytes(case.modality, item)))
+    source = max(case.sources, key=lambda item: len(_content(case, item)))
     copies = _copies(made)
-    different = {_identity(case.modality, made.generate([seed], copy, _STREAMS)) for copy in copies}
+    different = {
+        _identity(case.modality, made.generate([source], copy, _STREAMS)) for copy in copies
+    }
     _hold(len(different) == len(copies), case, "two copies of a seed are equal")
-    other = _identity(case.modality, made.generate([seed], 1, Streams(("another",))))
+    other = _identity(case.modality, made.generate([source], 1, Streams(("another",))))
     _hold(other not in different or len(copies) == 1, case, "streams make no difference")
 
 
@@ -129,6 +140,10 @@ def _copies(generator: Generator) -> list[int]:
 def _identity(modality: Modality, generated: Generated) -> tuple[str, str]:
     data = _bytes(modality, generated.example)
     return digest_bytes(data), canonical_json(list(generated.recipe))
+
+
+def _content(case: GeneratorCase, source: Example) -> bytes:
+    return source.encode() if isinstance(source, str) else _bytes(case.modality, source)
 
 
 def _bytes(modality: Modality, example: Example) -> bytes:

@@ -24,10 +24,13 @@ __all__ = [
     "CHECKS",
     "check_encode_is_deterministic",
     "check_examples_are_not_changed",
+    "check_figures",
     "check_fingerprint_is_stable",
     "check_hostile_bytes",
     "check_modality",
     "check_names",
+    "check_near_pairs",
+    "check_oddities",
     "check_quality_is_a_fraction",
     "check_round_trip",
     "check_thumbnail",
@@ -157,6 +160,48 @@ def check_fingerprint_is_stable(modality: Modality, examples: Sequence[Example])
     expect(min(lengths) >= 8, "a fingerprint has fewer than 64 bits")
 
 
+def check_near_pairs(modality: Modality, examples: Sequence[Example]) -> None:
+    """Check that `near_pairs` gives each pair once, the lower number first, from 0 to 1 apart."""
+    prints = [modality.fingerprint(example) for example in examples]
+    rows = np.stack([*prints, *prints])
+    found: list[tuple[int, int]] = []
+    for pairs in modality.near_pairs(rows):
+        lengths = {len(pairs.one), len(pairs.other), len(pairs.distance)}
+        expect(len(lengths) == 1, "near_pairs gives columns of several lengths")
+        fractions = bool(((pairs.distance >= 0) & (pairs.distance <= 1)).all())
+        expect(fractions, "near_pairs gives a distance that is not from 0 to 1")
+        found += zip(pairs.one.tolist(), pairs.other.tolist(), strict=True)
+    for one, other in found:
+        expect(0 <= one < other < len(rows), f"near_pairs gives the pair {one}, {other}")
+    expect(len(set(found)) == len(found), "near_pairs gives a pair twice")
+
+
+def check_figures(modality: Modality, examples: Sequence[Example]) -> None:
+    """Check that `measure` gives a finite float for each of `figures`, the same each time."""
+    for example in examples:
+        figures = modality.measure(example)
+        expect(
+            set(figures) == set(modality.figures),
+            f"measure gives {sorted(figures)}, where figures are {sorted(modality.figures)}",
+        )
+        finite = all(isinstance(v, float) and np.isfinite(v) for v in figures.values())
+        expect(finite, f"measure gives what is no finite float: {figures}")
+        same = modality.measure(copy.deepcopy(example)) == figures
+        expect(same, "measure gives other figures the second time")
+
+
+def check_oddities(modality: Modality, examples: Sequence[Example]) -> None:
+    """Check that findings are whole, and that none is odd where all others are the same."""
+    for example in examples:
+        figures = modality.measure(example)
+        for n_peers in (1, 20):
+            peers = {name: np.full(n_peers, value) for name, value in figures.items()}
+            for oddity in modality.check(figures, peers):
+                whole = bool(oddity.kind and oddity.message and oddity.fix)
+                expect(whole, f"a finding lacks kind, message or fix: {oddity}")
+                expect(n_peers == 1, f"{oddity.kind}: found where all examples are the same")
+
+
 def check_thumbnail(modality: Modality, examples: Sequence[Example]) -> None:
     """Check that `thumbnail` is ``side x side x 3`` and uint8 at any side."""
     for example in examples:
@@ -176,6 +221,7 @@ def check_examples_are_not_changed(modality: Modality, examples: Sequence[Exampl
             modality.encode(example, file_format, "medium")
         modality.quality(example)
         modality.fingerprint(example)
+        modality.measure(example)
         modality.thumbnail(example, 32)
         expect(_same(example, before), "a method changed the example it was given")
 
@@ -221,6 +267,9 @@ CHECKS: tuple[Callable[[Modality, Sequence[Example]], None], ...] = (
     check_hostile_bytes,
     check_quality_is_a_fraction,
     check_fingerprint_is_stable,
+    check_near_pairs,
+    check_figures,
+    check_oddities,
     check_thumbnail,
     check_examples_are_not_changed,
 )

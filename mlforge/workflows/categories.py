@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlforge.core.category import SCHEMA_FILE, CategoryConfig, TechniqueSpec, config_schema
-from mlforge.core.digest import digest_bytes
 from mlforge.core.names import check_code, code_from_name, printable
 from mlforge.core.records import Failure
 from mlforge.core.reporting import Advance, Reporter
-from mlforge.core.units import format_size
 from mlforge.core.validation import validated
-from mlforge.errors import ConfigError, DataError, SampleError
+from mlforge.engines.local import LocalEngine
+from mlforge.errors import ConfigError, DataError
 from mlforge.generators import GENERATORS
 from mlforge.storage.files import make_folder, move, read_bytes, write_bytes, write_json, write_text
 from mlforge.storage.locking import exclusive
 from mlforge.storage.manifest import read_manifest
 from mlforge.techniques import TECHNIQUES
+from mlforge.workflows.seed_files import GivenFiles, examples_in, given_files, inspect_files
 from mlforge.workflows.workspace import Category, Workspace
 
 __all__ = [
@@ -34,6 +34,8 @@ __all__ = [
     "remove_category",
 ]
 
+DEFAULT_METHOD = "augmentation"
+
 
 @dataclass(frozen=True)
 class NewCategory:
@@ -42,15 +44,15 @@ class NewCategory:
     Attributes
     ----------
     name
-        The name for people; the code where not given.
+        The name for people; made of the code where not given.
     method
-        The generator.
+        The generator; augmentation where not given.
     techniques
         The techniques by name; the defaults where there are none.
     """
 
     name: str | None = None
-    method: str = "augmentation"
+    method: str | None = None
     techniques: tuple[str, ...] = ()
 
 
@@ -72,6 +74,12 @@ class AddedCategory:
         Files that the category had already, by content.
     refused
         Files that cannot be seeds, and why.
+    n_other
+        How many files in the folders given are of another kind, and were left.
+    n_deeper
+        How many examples lie in folders below those given, and were left.
+    needs_seeds
+        Whether its samples are made from seeds.
     """
 
     code: str
@@ -80,6 +88,9 @@ class AddedCategory:
     n_seeds: int
     duplicates: tuple[Failure, ...]
     refused: tuple[Failure, ...]
+    n_other: int
+    n_deeper: int
+    needs_seeds: bool
 
 
 @dataclass(frozen=True)
@@ -106,16 +117,22 @@ def add_category(
     Raises
     ------
     ConfigError
-        If the code, the method or a technique is wrong; nothing is written then.
+        If the code, the method or a technique is wrong, or a name, method or technique is given
+        for a category that exists with another one; nothing is written then.
     DataError
         If files were given and none of them can be a seed; nothing is written then.
     """
     check_code(code)
     _check_components(workspace, new)
     with exclusive(workspace.layout.artifacts):
-        paths = _expand(files, workspace.modality.suffixes)
-        with reporter.progress(f"adding to {code}", len(paths)) as advance:
-            addition = _plan(workspace, code, paths, new, advance)
+        for key, _ in _ignored(workspace, code, new):
+            raise ConfigError(
+                f"category {code!r} exists already; its {key} is not changed by adding to it",
+                f"edit categories/{code}/config.json, or leave the option out",
+            )
+        given = given_files(files, workspace.modality.suffixes)
+        with reporter.progress(f"adding to {code}", len(given.paths)) as advance:
+            addition = _plan(workspace, code, given, new, advance)
         if files and not addition.has_use:
             raise _nothing_to_add(addition, files)
         return _carry_out(workspace, addition)
@@ -138,10 +155,15 @@ def import_categories(
     suffixes = workspace.modality.suffixes
     named = class_folders(folder, suffixes)
     _check_components(workspace, new)
-    files = {code: _examples_in(path, suffixes) for code, path in named.items()}
+    files = {code: given_files([path], suffixes) for code, path in named.items()}
+    n_files = sum(len(given.paths) for given in files.values())
+    _warn_of_loose_files(folder, suffixes, reporter)
     additions = []
     with exclusive(workspace.layout.artifacts):
-        with reporter.progress("importing", sum(map(len, files.values()))) as advance:
+        for code in named:
+            for key, kept in _ignored(workspace, code, new):
+                reporter.warn(f"{code} exists already and keeps its {key}: {kept}")
+        with reporter.progress("importing", n_files) as advance:
             for code, path in named.items():
                 named_new = NewCategory(class_name(path), new.method, new.techniques)
                 additions.append(_plan(workspace, code, files[code], named_new, advance))
@@ -165,7 +187,7 @@ def class_folders(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
         raise DataError(f"{printable(str(folder))}: not a folder", "give a folder of class folders")
     named: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if not path.is_dir() or path.name.startswith(".") or not _examples_in(path, suffixes):
+        if not path.is_dir() or path.name.startswith(".") or not examples_in(path, suffixes):
             continue
         code = code_from_name(path.name)
         if not code:
@@ -230,6 +252,8 @@ class _Addition:
     code: str
     created: bool
     config: CategoryConfig
+    needs_seeds: bool
+    given: GivenFiles
     n_known: int
     accepted: tuple[Path, ...]
     duplicates: tuple[Failure, ...]
@@ -242,30 +266,37 @@ class _Addition:
 
 
 def _plan(
-    workspace: Workspace, code: str, paths: Sequence[Path], new: NewCategory, advance: Advance
+    workspace: Workspace, code: str, given: GivenFiles, new: NewCategory, advance: Advance
 ) -> _Addition:
     """Find the files that become seeds; name those that are known already, and those refused."""
     created = code not in workspace.layout.category_codes()
     config = _new_config(workspace, code, new) if created else workspace.category(code).config
+    method = GENERATORS.get(config.generation_settings.method, workspace.modality.name)
     known = workspace.seeds(Category(code, config)).seeds
     seen = {seed.digest for seed in known}
     accepted: list[Path] = []
     duplicates: list[Failure] = []
     refused: list[Failure] = []
-    for path in paths:
-        try:
-            digest = _check_seed(workspace, path, config.quality_thresholds.max_bytes)
-        except DataError as error:
-            refused.append(Failure(str(path), error.message))
+    max_bytes = config.quality_thresholds.max_bytes
+    outcomes = inspect_files(workspace.modality, given.paths, max_bytes, LocalEngine(), advance)
+    for path, outcome in zip(given.paths, outcomes, strict=True):
+        if isinstance(outcome, DataError):
+            refused.append(Failure(str(path), outcome.message))
+        elif outcome in seen:
+            duplicates.append(Failure(str(path), "the category has this content already"))
         else:
-            if digest in seen:
-                duplicates.append(Failure(str(path), "the category has this content already"))
-            else:
-                seen.add(digest)
-                accepted.append(path)
-        advance()
+            seen.add(outcome)
+            accepted.append(path)
     return _Addition(
-        code, created, config, len(known), tuple(accepted), tuple(duplicates), tuple(refused)
+        code,
+        created,
+        config,
+        method.needs_seeds,
+        given,
+        len(known),
+        tuple(accepted),
+        tuple(duplicates),
+        tuple(refused),
     )
 
 
@@ -285,6 +316,9 @@ def _carry_out(workspace: Workspace, addition: _Addition) -> AddedCategory:
         addition.n_known + len(addition.accepted),
         addition.duplicates,
         addition.refused,
+        addition.given.n_other,
+        addition.given.n_deeper,
+        addition.needs_seeds,
     )
 
 
@@ -294,6 +328,8 @@ def _nothing_to_add(addition: _Addition, given: Sequence[Path]) -> DataError:
     if addition.refused:
         first = addition.refused[0]
         reason = f"{printable(first.file)}: {first.reason}"
+    elif addition.given.n_deeper:
+        reason += f", but {addition.given.n_deeper:,} in folders below it, which are not taken"
     return DataError(
         f"{what} can be a seed of {addition.code!r}: {reason}",
         "give pictures, or folders of pictures",
@@ -301,7 +337,8 @@ def _nothing_to_add(addition: _Addition, given: Sequence[Path]) -> DataError:
 
 
 def _check_components(workspace: Workspace, new: NewCategory) -> None:
-    GENERATORS.get(new.method, workspace.modality.name)
+    if new.method is not None:
+        GENERATORS.get(new.method, workspace.modality.name)
     for name in new.techniques:
         TECHNIQUES.get(name, workspace.modality.name)
 
@@ -312,7 +349,7 @@ def _new_config(workspace: Workspace, code: str, new: NewCategory) -> CategoryCo
         "category_name": new.name or code.replace("_", " ").capitalize(),
         "category_code": code,
         "generation_settings": {
-            "method": new.method,
+            "method": new.method or DEFAULT_METHOD,
             "parameters": {"quality": "high", "format": workspace.modality.formats[0]},
         },
     }
@@ -322,34 +359,28 @@ def _new_config(workspace: Workspace, code: str, new: NewCategory) -> CategoryCo
     return validated(CategoryConfig, values, f"categories/{code}/config.json")
 
 
-def _check_seed(workspace: Workspace, path: Path, max_bytes: int) -> str:
-    """Return the digest of a file that can be a seed."""
-    if not path.is_file():
-        raise SampleError("no such file")
-    if path.suffix.lower() not in workspace.modality.suffixes:
-        raise SampleError(f"its name does not end in {' '.join(workspace.modality.suffixes)}")
-    size = path.stat().st_size
-    if size > max_bytes:
-        raise SampleError(f"{format_size(size)}, above max_file_size {format_size(max_bytes)}")
-    data = read_bytes(path)
-    workspace.modality.decode(data)
-    return digest_bytes(data)
+def _ignored(workspace: Workspace, code: str, new: NewCategory) -> Iterator[tuple[str, str]]:
+    """Yield each key that `new` wants otherwise than a category that exists has it, and its own."""
+    if code not in workspace.layout.category_codes():
+        return
+    config = workspace.category(code).config
+    if new.name not in (None, config.category_name):
+        yield "name", config.category_name
+    method = config.generation_settings.method
+    if new.method not in (None, method):
+        yield "method", method
+    techniques = tuple(spec.name for spec in config.augmentation_settings.techniques)
+    if new.techniques and new.techniques != techniques:
+        yield "techniques", ", ".join(techniques)
 
 
-def _expand(files: Sequence[Path], suffixes: Sequence[str]) -> list[Path]:
-    """Replace each folder by the examples in it; a file is taken whatever its name."""
-    paths: list[Path] = []
-    for path in files:
-        paths.extend(_examples_in(path, suffixes) if path.is_dir() else [path])
-    return paths
-
-
-def _examples_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
-    )
+def _warn_of_loose_files(folder: Path, suffixes: Sequence[str], reporter: Reporter) -> None:
+    n_loose = len(examples_in(folder, suffixes))
+    if n_loose:
+        reporter.warn(
+            f"{n_loose:,} file{'s' if n_loose > 1 else ''} directly in {printable(str(folder))} "
+            "belong to no class folder and were left"
+        )
 
 
 def _free_name(folder: Path, name: str) -> Path:

@@ -6,10 +6,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from mlforge.core.names import printable
+from mlforge.core.records import Seed
 from mlforge.core.reporting import Reporter
-from mlforge.errors import MlforgeError, SampleError
-from mlforge.storage.files import read_bytes
+from mlforge.engines.local import LocalEngine
+from mlforge.errors import MlforgeError
+from mlforge.generators import Generator
+from mlforge.modalities import Modality
+from mlforge.workflows.near_duplicates import (
+    Looks,
+    NearDuplicates,
+    find_near_duplicates,
+    look_at,
+    tied_groups,
+)
 from mlforge.workflows.sample_plan import keys_without_effect, make_generator
 from mlforge.workflows.workspace import Category, SeedFolder, Workspace
 
@@ -17,6 +29,9 @@ __all__ = ["Finding", "check"]
 
 FEW_SEEDS = 5
 IMBALANCE = 5
+CERTAIN = 0.4
+"""Near-duplicates at most so far from each other are the same picture beyond doubt."""
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -47,8 +62,30 @@ class Finding:
     fix: str
 
 
+@dataclass(frozen=True)
+class _Sight:
+    """What was seen of all seeds together.
+
+    `owners` has the category of each seed; `groups` what they count as, near-duplicates joined.
+    """
+
+    seeds: tuple[Seed, ...]
+    owners: tuple[str, ...]
+    groups: tuple[str, ...]
+    looks: Looks
+    near: NearDuplicates
+
+    def numbers(self, code: str) -> list[int]:
+        """Return the numbers of a category's seeds."""
+        return [number for number, owner in enumerate(self.owners) if owner == code]
+
+    def place(self, number: int) -> str:
+        """Return CATEGORY/FILE of a seed."""
+        return f"{self.owners[number]}/{self.seeds[number].path.name}"
+
+
 def check(workspace: Workspace, codes: tuple[str, ...], reporter: Reporter) -> list[Finding]:
-    """Return all findings, errors first. Nothing is changed or removed.
+    """Return all findings, errors first. Nothing is removed, and no seed or configuration changed.
 
     Raises
     ------
@@ -63,70 +100,103 @@ def check(workspace: Workspace, codes: tuple[str, ...], reporter: Reporter) -> l
     for code in chosen:
         workspace.require_category(code)
     findings: list[Finding] = []
+    categories: dict[str, tuple[Category, Generator]] = {}
     found: dict[str, SeedFolder] = {}
-    with reporter.progress("checking", len(chosen)) as advance:
-        for code in chosen:
-            try:
-                category = workspace.category(code)
-                findings.extend(_check_config(workspace, category))
-                found[code] = workspace.seeds(category)
-                findings.extend(_check_seeds(workspace, category, found[code]))
-            except MlforgeError as error:
-                message = error.message.replace("\n", "; ")
-                findings.append(Finding("error", code, "config", message, (), error.hint))
-            advance()
+    for code in chosen:
+        try:
+            category = workspace.category(code)
+            generator = make_generator(workspace, category)
+            findings.extend(_check_keys(workspace, category))
+            found[code] = workspace.seeds(category)
+        except MlforgeError as error:
+            message = error.message.replace("\n", "; ")
+            findings.append(Finding("error", code, "config", message, (), error.hint))
+        else:
+            categories[code] = category, generator
+    sight = _look(workspace, found, reporter)
+    for code, (category, generator) in categories.items():
+        findings.extend(_check_files(code, found[code]))
+        findings.extend(_check_pictures(workspace.modality, code, sight))
+        findings.extend(_check_sources(category, generator, found[code]))
+        findings.extend(_check_groups(category, sight))
     if not codes:
         findings.extend(_check_balance(chosen, found))
         findings.extend(_check_folders(workspace))
-    findings.extend(_check_sharing(found))
+    findings.extend(_check_sharing(sight))
+    findings.extend(_check_near_duplicates(sight))
     return sorted(findings, key=lambda finding: finding.severity)
 
 
-def _check_config(workspace: Workspace, category: Category) -> Iterator[Finding]:
-    make_generator(workspace, category)
+def _look(workspace: Workspace, found: Mapping[str, SeedFolder], reporter: Reporter) -> _Sight:
+    seeds = tuple(seed for folder in found.values() for seed in folder.seeds)
+    owners = tuple(code for code, folder in found.items() for _ in folder.seeds)
+    looks = look_at(workspace, seeds, LocalEngine(), reporter)
+    near = find_near_duplicates(workspace.modality, seeds, looks, owners)
+    return _Sight(seeds, owners, tied_groups(seeds, near), looks, near)
+
+
+def _check_keys(workspace: Workspace, category: Category) -> Iterator[Finding]:
     for sentence in keys_without_effect(workspace, category):
         fix = "remove the key, or choose a method that uses it"
         yield Finding("warning", category.code, "no_effect", sentence, (), fix)
 
 
-def _check_seeds(workspace: Workspace, category: Category, folder: SeedFolder) -> Iterator[Finding]:
-    code = category.code
+def _check_files(code: str, folder: SeedFolder) -> Iterator[Finding]:
     for failure in folder.refused:
         message = f"{printable(failure.file)}: {failure.reason}"
-        yield Finding(
-            "error", code, "refused", message, (failure.file,), "remove or replace the file"
-        )
+        fix = "remove or replace the file"
+        yield Finding("error", code, "refused", message, (failure.file,), fix)
     for failure in folder.duplicates:
         message = f"{printable(failure.file)}: {failure.reason}; it counts once"
-        yield Finding(
-            "warning", code, "duplicate", message, (failure.file,), "remove one of the two"
-        )
-    for seed in folder.seeds:
-        try:
-            workspace.modality.decode(read_bytes(seed.path))
-        except SampleError as error:
+        fix = "remove one of the two"
+        yield Finding("warning", code, "duplicate", message, (failure.file,), fix)
+
+
+def _check_pictures(modality: Modality, code: str, sight: _Sight) -> Iterator[Finding]:
+    """Yield what cannot be decoded, and what stands out among the category's others."""
+    seeds = [sight.seeds[number] for number in sight.numbers(code)]
+    readable = [seed for seed in seeds if seed.digest in sight.looks.figures]
+    for seed in seeds:
+        error = sight.looks.unreadable.get(seed.digest)
+        if error is not None:
             message = f"{printable(seed.path.name)}: {error.message}"
             yield Finding("error", code, "unreadable", message, (seed.path.name,), error.hint)
-    yield from _check_count(category, folder)
+    figures = [sight.looks.figures[seed.digest] for seed in readable]
+    peers = {name: np.array([each[name] for each in figures]) for name in modality.figures}
+    for seed, own in sorted(zip(readable, figures, strict=True), key=lambda pair: pair[0].path):
+        for oddity in modality.check(own, peers):
+            message = f"{printable(seed.path.name)}: {oddity.message}"
+            yield Finding("warning", code, oddity.kind, message, (seed.path.name,), oddity.fix)
 
 
-def _check_count(category: Category, folder: SeedFolder) -> Iterator[Finding]:
+def _check_sources(
+    category: Category, generator: Generator, folder: SeedFolder
+) -> Iterator[Finding]:
     code, n_seeds = category.code, len(folder.seeds)
     fix = f"mlforge categories add {code} FILES..."
-    if n_seeds == 0:
+    if generator.takes_inputs and not generator.needs_seeds and not category.config.sample_inputs:
+        message = f"no sample_inputs, which {generator.name} makes samples from"
+        config = f"add sample_inputs to categories/{code}/config.json"
+        yield Finding("error", code, "no_inputs", message, (), config)
+    if n_seeds == 0 and generator.needs_seeds:
         yield Finding("error", code, "no_seeds", "no seeds", (), fix)
-    elif n_seeds < FEW_SEEDS:
+    elif 0 < n_seeds < FEW_SEEDS:
         message = f"only {n_seeds} seed{'s' if n_seeds > 1 else ''}; {FEW_SEEDS} at the least help"
         yield Finding("warning", code, "few_seeds", message, (), fix)
-    n_groups = len({seed.group for seed in folder.seeds})
-    if n_seeds > 1 and n_groups == 1:
-        message = f"its {n_seeds} seeds are one group; it cannot be scored"
+
+
+def _check_groups(category: Category, sight: _Sight) -> Iterator[Finding]:
+    numbers = sight.numbers(category.code)
+    groups = {sight.groups[number] for number in numbers}
+    if len(numbers) > 1 and len(groups) == 1:
+        message = f"its {len(numbers)} seeds are one group; it cannot be scored"
         fix = "add seeds of another group, or change group_pattern"
-        yield Finding("warning", code, "one_group", message, (), fix)
+        yield Finding("warning", category.code, "one_group", message, (), fix)
     pattern = category.config.group_pattern
-    if pattern is not None and n_seeds and all(s.group == s.digest for s in folder.seeds):
+    seeds = [sight.seeds[number] for number in numbers]
+    if pattern is not None and seeds and all(seed.group == seed.digest for seed in seeds):
         message = f"group_pattern {pattern!r} fits no file name"
-        yield Finding("warning", code, "group_pattern", message, (), "mend the pattern")
+        yield Finding("warning", category.code, "group_pattern", message, (), "mend the pattern")
 
 
 def _check_folders(workspace: Workspace) -> Iterator[Finding]:
@@ -145,25 +215,66 @@ def _check_balance(codes: Sequence[str], found: Mapping[str, SeedFolder]) -> Ite
         fix = "mlforge categories add CODE FILES..."
         yield Finding("error", code, "one_category", message, (), fix)
     counts = {code: len(folder.seeds) for code, folder in found.items() if folder.seeds}
-    if not counts:
-        return
-    largest, smallest = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
-    if counts[largest] > IMBALANCE * counts[smallest]:
-        message = (
-            f"seeds: {counts[smallest]}, where {largest} has {counts[largest]}: "
-            "the smaller will be recognized less"
-        )
-        fix = f"mlforge categories add {smallest} FILES..."
-        yield Finding("warning", smallest, "imbalance", message, (), fix)
+    largest = max(counts, key=counts.__getitem__, default="")
+    for code, n_seeds in counts.items():
+        if counts[largest] > IMBALANCE * n_seeds:
+            message = (
+                f"{n_seeds} seed{'s' if n_seeds > 1 else ''}, where {largest} has "
+                f"{counts[largest]}: it will be recognized less"
+            )
+            fix = f"mlforge categories add {code} FILES..."
+            yield Finding("warning", code, "imbalance", message, (), fix)
 
 
-def _check_sharing(found: Mapping[str, SeedFolder]) -> Iterator[Finding]:
+def _check_sharing(sight: _Sight) -> Iterator[Finding]:
     places: dict[str, list[str]] = {}
-    for code, folder in found.items():
-        for seed in folder.seeds:
-            places.setdefault(seed.digest, []).append(f"{code}/{seed.path.name}")
+    for number, seed in enumerate(sight.seeds):
+        places.setdefault(seed.digest, []).append(sight.place(number))
     for files in places.values():
         if len(files) > 1:
             message = f"the same file is in two categories: {printable(', '.join(files))}"
             fix = "keep it in the category that it belongs to"
             yield Finding("error", "", "shared", message, tuple(files), fix)
+
+
+def _check_near_duplicates(sight: _Sight) -> Iterator[Finding]:
+    """Yield a finding for each set of seeds that look alike; the same bytes are another matter."""
+    clusters: dict[int, list[int]] = {}
+    for number, cluster in enumerate(sight.near.cluster.tolist()):
+        clusters.setdefault(cluster, []).append(number)
+    for members in clusters.values():
+        if len({sight.seeds[number].digest for number in members}) > 1:
+            yield from _check_crossing(sight, members)
+            for code in dict.fromkeys(sight.owners[number] for number in members):
+                yield from _check_repeats(sight, code, members)
+
+
+def _check_crossing(sight: _Sight, members: Sequence[int]) -> Iterator[Finding]:
+    crossing = sight.near.crossing
+    certain = [number for number in members if crossing[number] <= CERTAIN]
+    files = tuple(sight.place(number) for number in certain)
+    if files:
+        message = f"the same picture, saved anew, is in two categories: {_listed(files)}"
+        fix = "keep it in the category that it belongs to"
+        yield Finding("error", "", "near_shared", message, files, fix)
+    alike = [number for number in members if CERTAIN < crossing[number] <= 1]
+    files = tuple(sight.place(number) for number in alike)
+    if not certain and files:
+        message = f"look almost alike, in two categories: {_listed(files)}"
+        fix = "look at them: is each in its category?"
+        yield Finding("warning", "", "alike", message, files, fix)
+
+
+def _check_repeats(sight: _Sight, code: str, members: Sequence[int]) -> Iterator[Finding]:
+    own = [number for number in members if sight.owners[number] == code]
+    if len(own) > 1:
+        files = tuple(sorted(sight.seeds[number].path.name for number in own))
+        message = f"look almost alike: {_listed(files)}; they count as one group"
+        fix = "keep the best of them, or leave them: they are never split over train and test"
+        yield Finding("warning", code, "near_duplicate", message, files, fix)
+
+
+def _listed(files: Sequence[str]) -> str:
+    named = printable(", ".join(files[:_NAMED]))
+    more = len(files) - _NAMED
+    return f"{named} and {more:,} more" if more > 0 else named

@@ -4,35 +4,45 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlforge.core.records import Failure, SampleRecord
-from mlforge.core.reporting import Reporter
+from mlforge.core.records import Failure
+from mlforge.core.reporting import Advance, Reporter
 from mlforge.engines.local import LocalEngine
-from mlforge.errors import ConfigError, MlforgeError
-from mlforge.storage.files import make_folder, remove_file, remove_temporaries
-from mlforge.storage.lock_file import LockedCategory, update_lock
+from mlforge.errors import ConfigError, DataError
+from mlforge.storage.files import (
+    make_folder,
+    move_files,
+    remove_file,
+    remove_temporaries,
+    remove_tree,
+    require_space,
+)
+from mlforge.storage.lock_file import read_lock, update_lock
 from mlforge.storage.locking import exclusive
 from mlforge.storage.manifest import (
-    Manifest,
+    Entry,
+    Outline,
     append_records,
-    read_manifest,
-    samples_digest,
-    write_manifest,
+    manifest_lines,
+    read_outline,
+    rewrite_manifest,
 )
-from mlforge.workflows.sample_plan import (
-    SamplePlan,
-    keys_without_effect,
-    library_versions,
-    make_generator,
-    make_plan,
-)
-from mlforge.workflows.sample_worker import make_chunk, make_chunks
+from mlforge.workflows.fetch import fetch_responses
+from mlforge.workflows.sample_lock import lock_entry, require_as_locked, require_lockable
+from mlforge.workflows.sample_plan import SamplePlan, Wish, keys_without_effect, make_plan
+from mlforge.workflows.sample_worker import SampleChunk, make_chunk, make_chunks, make_maker
 from mlforge.workflows.workspace import Workspace
 
 __all__ = ["GenerateOptions", "GenerateResult", "GeneratedCategory", "generate"]
+
+# What a file takes on the disk at least, and its line in the manifest, in bytes.
+_BLOCK = 4096
+_LINE = 700
+# So many lines are copied at a time.
+_SLICE = 1000
 
 
 @dataclass(frozen=True)
@@ -44,13 +54,17 @@ class GenerateOptions:
     codes
         The categories; all where empty.
     count
-        Samples a category; 20 a seed where None.
+        Samples a category; where None, as many as an earlier run was asked for, else 20 a seed.
     force
         Make every sample again.
     dry_run
         Only say what would be done.
     workers
         Processes side by side; one a processor where None.
+    locked
+        Make exactly what ``mlforge.lock`` says, or fail and change nothing.
+    allowed_hosts
+        The hosts that generators may call.
     """
 
     codes: tuple[str, ...] = ()
@@ -58,6 +72,8 @@ class GenerateOptions:
     force: bool = False
     dry_run: bool = False
     workers: int | None = None
+    locked: bool = False
+    allowed_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,9 +85,11 @@ class GeneratedCategory:
     code
         The category.
     n_seeds
-        Its seeds.
+        What its samples are made from: its seeds, or its inputs.
     n_wanted
         How many samples were asked for.
+    count_from
+        Who asked: ``option``, ``lock``, ``earlier`` (an earlier run) or ``default``.
     n_samples
         How many there are now.
     n_made, n_kept, n_removed
@@ -83,6 +101,7 @@ class GeneratedCategory:
     code: str
     n_seeds: int
     n_wanted: int
+    count_from: str
     n_samples: int
     n_made: int
     n_kept: int
@@ -122,134 +141,221 @@ def generate(workspace: Workspace, options: GenerateOptions, reporter: Reporter)
     ConfigError
         If a configuration is wrong; nothing is written then.
     DataError
-        If a category has no seeds to make samples from.
+        If a category has nothing to make samples from, or with `locked` is not what the lock says;
+        what there was before is still there then.
+    StorageError
+        If the disk has too little room.
     """
     start = time.perf_counter()
     if options.count is not None and options.count < 0:
         raise ConfigError(f"--count {options.count}: at least 0")
+    if options.locked and options.count is not None:
+        raise ConfigError("--locked with --count: the lock says how many", "leave out --count")
     engine = LocalEngine(options.workers)
     if options.dry_run:
         plans = _plans(workspace, options, reporter)
-        done = [_summary(plan, plan.kept, plan.refused) for plan in plans]
-        made = tuple(replace(d, n_made=len(p.missing)) for d, p in zip(done, plans, strict=True))
+        done = [_summary(plan, plan.kept, ()) for plan in plans]
+        made = tuple(replace(d, n_made=p.n_missing) for d, p in zip(done, plans, strict=True))
         return GenerateResult(made, dry_run=True, seconds=time.perf_counter() - start)
     with exclusive(workspace.layout.artifacts):
         plans = _plans(workspace, options, reporter)
-        results = _carry_out(workspace, plans, engine, reporter)
+        failed = _make(workspace, plans, options, engine, reporter)
+        results = (_follow_lock if options.locked else _finish)(workspace, plans, failed)
     return GenerateResult(tuple(results), dry_run=False, seconds=time.perf_counter() - start)
 
 
 def _plans(workspace: Workspace, options: GenerateOptions, reporter: Reporter) -> list[SamplePlan]:
+    noted = read_lock(workspace.layout.lock_file)
+    categories = workspace.select(options.codes)
+    if options.locked:
+        for category in categories:
+            if category.code not in noted:
+                raise DataError(
+                    f"mlforge.lock says nothing of category {category.code!r}",
+                    f"mlforge samples generate {category.code}",
+                )
     plans = []
-    for category in workspace.select(options.codes):
-        plans.append(make_plan(workspace, category, options.count, keep=not options.force))
+    for category in categories:
+        wish = Wish(options.count, not options.force, noted.get(category.code), options.locked)
+        plans.append(make_plan(workspace, category, wish))
         for sentence in keys_without_effect(workspace, category):
             reporter.warn(sentence)
+    if options.locked:
+        require_lockable(plans, noted)
     return plans
 
 
-def _carry_out(
-    workspace: Workspace, plans: Sequence[SamplePlan], engine: LocalEngine, reporter: Reporter
-) -> list[GeneratedCategory]:
-    records = {plan.category.code: list(plan.kept) for plan in plans}
-    chunks = []
-    for plan in plans:
-        _clear(workspace.layout.samples(plan.category.code), plan)
-        chunks += [(plan.category.code, chunk) for chunk in make_chunks(workspace, plan)]
-    with reporter.progress("generating", sum(len(plan.missing) for plan in plans)) as advance:
-        try:
-            with closing(engine.map(make_chunk, [chunk for _, chunk in chunks])) as outcomes:
-                for (code, _), outcome in zip(chunks, outcomes, strict=True):
-                    made = outcome.unwrap()
-                    append_records(workspace.layout.samples(code), made)
-                    records[code] += made
-                    advance(len(made))
-        except BaseException:
-            # The workers were ended in the middle of what they wrote.
-            for plan in plans:
-                remove_temporaries(workspace.layout.samples(plan.category.code))
-            raise
-    for plan in plans:
-        folder, made = workspace.layout.samples(plan.category.code), records[plan.category.code]
-        _update_manifest(folder, Manifest(plan.config_digest, len(made), tuple(made)))
-    _note_in_lock(workspace, plans, records)
-    return [_summary(plan, records[plan.category.code], plan.refused) for plan in plans]
-
-
-def _note_in_lock(
+def _make(
     workspace: Workspace,
     plans: Sequence[SamplePlan],
-    records: Mapping[str, Sequence[SampleRecord]],
-) -> None:
-    known = workspace.layout.category_codes()
-    versions = _versions(workspace, [code for code in known if code not in records])
-    locked = {}
+    options: GenerateOptions,
+    engine: LocalEngine,
+    reporter: Reporter,
+) -> dict[str, list[Failure]]:
+    """Make what is missing; return what could not be fetched, which the next run tries again."""
+    fetched = {}
     for plan in plans:
-        made = records[plan.category.code]
-        versions |= library_versions(workspace, plan.generator)
-        locked[plan.category.code] = LockedCategory(
-            config=plan.config_digest,
-            count=sum(not record.failure for record in made),
-            seeds=" ".join(seed.digest[:16] for seed in plan.seeds),
-            samples=samples_digest(made),
-        )
-    update_lock(workspace.layout.lock_file, locked, known, versions)
+        if plan.generator.takes_endpoint and plan.missing:
+            fetched[plan.category.code] = fetch_responses(
+                workspace, plan, options.allowed_hosts, reporter
+            )
+    for plan in plans:
+        _require_space(plan, _mean_size(plan.standing or plan.kept), plan.n_missing)
+    todo: list[tuple[SamplePlan, SampleChunk]] = []
+    for plan in plans:
+        _begin(plan)
+        maker = make_maker(workspace, plan.category, plan.recipe)
+        found = fetched.get(plan.category.code)
+        responses = found.responses if found else None
+        todo += [(plan, c) for c in make_chunks(maker, plan.folder, plan.missing, responses)]
+    with reporter.progress("generating", sum(plan.n_missing for plan in plans)) as advance:
+        _run(engine, todo, advance)
+    return {
+        plan.category.code: [
+            Failure(f"{_name(plan, digest)} (copy {copy})", reason)
+            for (digest, copy), reason in fetched[plan.category.code].failures.items()
+        ]
+        for plan in plans
+        if plan.category.code in fetched
+    }
 
 
-def _versions(workspace: Workspace, codes: Iterable[str]) -> dict[str, str]:
-    """Return the library versions of other categories, so that the lock keeps them."""
-    versions: dict[str, str] = {}
-    for code in codes:
-        # One that is broken has no samples to be made, and is no concern of this run.
-        with suppress(MlforgeError):
-            generator = make_generator(workspace, workspace.category(code))
-            versions |= library_versions(workspace, generator)
-    return versions
+def _run(
+    engine: LocalEngine, todo: Sequence[tuple[SamplePlan, SampleChunk]], advance: Advance
+) -> None:
+    measured = {plan.folder for plan, _ in todo if plan.standing or plan.kept}
+    try:
+        with closing(engine.map(make_chunk, [chunk for _, chunk in todo])) as outcomes:
+            for (plan, _), outcome in zip(todo, outcomes, strict=True):
+                made = outcome.unwrap()
+                append_records(plan.folder, made.lines)
+                advance(len(made.lines))
+                if plan.folder not in measured and made.n_samples:
+                    # There was no sample to tell their size from.
+                    measured.add(plan.folder)
+                    mean = made.n_bytes / made.n_samples
+                    _require_space(plan, mean, plan.n_missing - len(made.lines))
+    except BaseException:
+        # The workers were ended in the middle of what they wrote.
+        for folder in {plan.folder for plan, _ in todo}:
+            remove_temporaries(folder)
+        raise
 
 
-def _clear(folder: Path, plan: SamplePlan) -> None:
-    """Bring manifest and folder to what is kept, so that a crash from here on loses nothing."""
-    make_folder(folder)
-    remove_temporaries(folder)
-    count = len(plan.kept) + len(plan.missing)
-    manifest = Manifest(plan.config_digest, count, plan.kept)
-    if plan.missing:
-        # Whole before anything is added: a torn last line would swallow the first new one.
-        write_manifest(folder, manifest)
-    else:
-        _update_manifest(folder, manifest)
-    named = {record.file for record in plan.kept}
+def _begin(plan: SamplePlan) -> None:
+    """Bring manifest and folder to what stays, so that a crash from here on loses nothing."""
+    make_folder(plan.folder)
+    remove_temporaries(plan.folder)
+    # Whole before anything is added: a torn last line would swallow the first new one.
+    _rewrite(plan, plan.folder, plan.standing)
+    _remove_others(plan.folder, {entry.file for entry in plan.standing})
+
+
+def _finish(
+    workspace: Workspace, plans: Sequence[SamplePlan], failed: Mapping[str, Sequence[Failure]]
+) -> list[GeneratedCategory]:
+    results, locked = [], {}
+    for plan in plans:
+        entries = _entries(plan.folder)
+        _rewrite(plan, plan.folder, entries)
+        if len(entries) == plan.n_planned:
+            locked[plan.category.code] = lock_entry(plan, entries)
+        results.append(_summary(plan, entries, failed.get(plan.category.code, ())))
+    update_lock(workspace.layout.lock_file, locked, workspace.layout.category_codes())
+    return results
+
+
+def _follow_lock(
+    workspace: Workspace, plans: Sequence[SamplePlan], failed: Mapping[str, Sequence[Failure]]
+) -> list[GeneratedCategory]:
+    """Put what was made among the samples if all of it is what the lock says."""
+    if any(failed.values()):
+        # What was made waits for the next run, which asks for the rest again.
+        return [_summary(p, p.kept, failed.get(p.category.code, ())) for p in plans]
+    noted = read_lock(workspace.layout.lock_file)
+    results = []
+    made = [_entries(plan.folder) for plan in plans]
+    try:
+        for plan, entries in zip(plans, made, strict=True):
+            require_as_locked(plan, noted[plan.category.code], _joined(plan.kept, entries))
+    except DataError:
+        for plan in plans:
+            remove_tree(plan.folder)
+        raise
+    for plan, entries in zip(plans, made, strict=True):
+        home = workspace.layout.samples(plan.category.code)
+        _take_over(plan, home, entries)
+        results.append(_summary(plan, _entries(home), ()))
+    return results
+
+
+def _take_over(plan: SamplePlan, home: Path, made: Sequence[Entry]) -> None:
+    """Move samples to where they belong, and remove what should not be there."""
+    _begin(replace(plan, folder=home, standing=plan.kept))
+    if made:
+        move_files([entry.file for entry in made if not entry.failure], plan.folder, home)
+        for start in range(0, len(made), _SLICE):
+            append_records(home, manifest_lines(plan.folder, made[start : start + _SLICE]))
+        _rewrite(plan, home, _entries(home))
+    remove_tree(plan.folder)
+
+
+def _joined(kept: Sequence[Entry], made: Sequence[Entry]) -> Iterable[Entry]:
+    """Return the samples of both; one that was made holds where both have it."""
+    return {entry.key: entry for entry in (*kept, *made)}.values()
+
+
+def _entries(folder: Path) -> tuple[Entry, ...]:
+    outline = read_outline(folder)
+    return outline.entries if outline else ()
+
+
+def _rewrite(plan: SamplePlan, folder: Path, entries: tuple[Entry, ...]) -> None:
+    rewrite_manifest(folder, Outline(plan.recipe.digest, plan.n_planned, plan.asked, entries))
+
+
+def _remove_others(folder: Path, named: set[str]) -> None:
     for path in folder.glob("sample_*"):
         if path.name not in named:
             remove_file(path)
 
 
-def _update_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write a manifest unless it stands there already, line for line."""
-    records = tuple(sorted(manifest.records, key=lambda record: (record.copy, record.seed)))
-    if read_manifest(folder) != replace(manifest, records=records):
-        write_manifest(folder, manifest)
+def _mean_size(entries: Sequence[Entry]) -> float:
+    """Return the mean size of samples in bytes; 0 where there is none."""
+    sizes = [entry.n_bytes for entry in entries if not entry.failure]
+    return sum(sizes) / len(sizes) if sizes else 0.0
+
+
+def _require_space(plan: SamplePlan, mean: float, n_samples: int) -> None:
+    """Raise `StorageError` where `n_samples` of a mean size do not go onto the disk."""
+    blocks = max(1, round(mean / _BLOCK + 0.5))
+    needed = n_samples * (blocks * _BLOCK + _LINE)
+    what = f"{n_samples:,} samples of {plan.category.code}"
+    require_space(plan.folder, needed - plan.n_bytes_removed, what)
+
+
+def _name(plan: SamplePlan, digest: str) -> str:
+    return next(source.name for source in plan.sources if source.digest == digest)
 
 
 def _summary(
-    plan: SamplePlan, records: Iterable[SampleRecord], refused: tuple[Failure, ...]
+    plan: SamplePlan, entries: Sequence[Entry], failed: Sequence[Failure]
 ) -> GeneratedCategory:
-    records = tuple(records)
-    names = {seed.digest: seed.path.name for seed in plan.seeds}
-    failed = tuple(
-        Failure(f"{names[record.seed]} (copy {record.copy})", record.failure)
-        for record in records
-        if record.failure
+    names = {source.digest: source.name for source in plan.sources}
+    failures = tuple(
+        Failure(f"{names[entry.seed]} (copy {entry.copy})", entry.failure)
+        for entry in sorted(entries, key=lambda entry: (entry.copy, entry.seed))
+        if entry.failure
     )
-    n_samples = sum(not record.failure for record in records)
-    n_kept = sum(not record.failure for record in plan.kept)
+    n_samples = len(entries) - len(failures)
     return GeneratedCategory(
         plan.category.code,
-        len(plan.seeds),
+        len(plan.sources),
         plan.n_wanted,
+        plan.origin,
         n_samples,
-        n_samples - n_kept,
-        n_kept,
+        n_samples - plan.n_kept,
+        plan.n_kept,
         plan.n_removed,
-        refused + failed,
+        (*plan.refused, *failures, *failed),
     )

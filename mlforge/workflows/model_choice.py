@@ -1,31 +1,73 @@
-"""Which models to train, with which parameters."""
+"""Which models to train, with which parameters, or among which candidates to choose."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
+from mlforge.core.randomness import Streams
 from mlforge.core.settings import ProjectSettings
 from mlforge.errors import ConfigError
 from mlforge.models import MODELS, Model
 
-__all__ = ["choose_models"]
+__all__ = ["AUTO", "Candidate", "Contest", "plan_contests"]
+
+ALL = "all"
+AUTO = "auto"
 
 
-def choose_models(
-    settings: ProjectSettings, asked: Sequence[str], parameters: Sequence[str]
-) -> list[tuple[type[Model], Any]]:
-    """Return each model asked for, with its parameters.
+@dataclass(frozen=True)
+class Candidate:
+    """A model with its parameters.
+
+    Attributes
+    ----------
+    model
+        Its component.
+    config
+        Its parameters.
+    """
+
+    model: type[Model]
+    config: Any
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Candidates of which one is to be kept.
+
+    Attributes
+    ----------
+    name
+        What was asked for: a model's name, or ``auto``.
+    candidates
+        One where nothing is to be chosen.
+    """
+
+    name: str
+    candidates: tuple[Candidate, ...]
+
+
+def plan_contests(
+    settings: ProjectSettings, asked: Sequence[str], parameters: Sequence[str], tune: int | None
+) -> list[Contest]:
+    """Return what is to be trained, one model from each contest.
 
     Parameters
     ----------
     settings
         The project's settings.
     asked
-        The models by name, ``all`` for every available one; those of the settings where empty.
+        The models by name, ``all`` for every available one side by side, ``auto`` for the best of
+        them; those of the settings where empty.
     parameters
         ``MODEL.KEY=VALUE`` as given on the command line.
+    tune
+        How many sets of parameters to try of each model, the given ones among them; none but these
+        where None.
 
     Raises
     ------
@@ -35,23 +77,45 @@ def choose_models(
     for name in settings.models:
         MODELS.get(name, where="mlforge.toml: [models]")
     given = _parameters(parameters)
+    where = "--model" if asked else "mlforge.toml: train.models"
     names = list(dict.fromkeys(asked or settings.train.models))
-    if "all" in names:
-        for name in names:
-            if name != "all":
-                MODELS.get(name, where="--model")
-        names = [component.name for component in MODELS.components() if component.available()]
-    chosen = []
     for name in names:
-        component = MODELS.get(name, where="--model" if asked else "mlforge.toml: models")
-        values = {**settings.models.get(name, {}), **given.pop(name, {})}
-        configured = component.configured(values, f"parameters of {name}")
-        chosen.append((component, configured.config))
+        if name not in (ALL, AUTO):
+            MODELS.get(name, where=where)
+    available = [component.name for component in MODELS.components() if component.available()]
+    single = available if ALL in names else [name for name in names if name != AUTO]
+    used = available if AUTO in names else single
+    entries = {name: _candidates(settings, name, given.pop(name, {}), tune) for name in used}
     if given:
         unused = next(iter(given))
         MODELS.get(unused, where="--param")
-        raise ConfigError(f"--param {unused}....: {unused} is not trained", f"add --model {unused}")
-    return chosen
+        raise ConfigError(
+            f"--param {unused}.{next(iter(given[unused]))}: {unused} is not trained",
+            f"add --model {unused}",
+        )
+    contests = [Contest(name, entries[name]) for name in single]
+    if AUTO in names:
+        contests.append(Contest(AUTO, tuple(c for group in entries.values() for c in group)))
+    return contests
+
+
+def _candidates(
+    settings: ProjectSettings, name: str, given: Mapping[str, Any], tune: int | None
+) -> tuple[Candidate, ...]:
+    """Return a model with its parameters, and beside it what tuning is to try."""
+    component = MODELS.get(name)
+    fixed = {**settings.models.get(name, {}), **given}
+    where = f"parameters of {name}"
+    sets = [fixed]
+    if tune is not None:
+        # Each set is a function of its number alone: more of them keep the first ones.
+        rng = Streams(("tune", settings.train.seed)).rng(name)
+        space = {k: v for k, v in component.search_space().items() if k not in fixed}
+        drawn = [dict(zip(space, values, strict=True)) for values in product(*space.values())]
+        order = rng.permutation(len(drawn))
+        sets += [{**fixed, **drawn[i]} for i in order[: tune - 1]]
+    configs = [component.configured(values, where).config for values in sets]
+    return tuple(Candidate(component, config) for config in dict.fromkeys(configs))
 
 
 def _parameters(texts: Sequence[str]) -> dict[str, dict[str, Any]]:

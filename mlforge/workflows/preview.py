@@ -1,4 +1,4 @@
-"""A contact sheet: each row a seed and its samples, captioned with their techniques."""
+"""A contact sheet: each row a seed, or an input, and its samples with what made them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mlforge.core.names import printable
-from mlforge.core.records import SampleRecord, Seed
+from mlforge.core.records import SampleRecord, Source
 from mlforge.errors import ConfigError, DataError, SampleError
 from mlforge.modalities import MODALITIES, Modality
 from mlforge.storage.files import make_folder, read_bytes, write_bytes
 from mlforge.storage.manifest import read_manifest
+from mlforge.workflows.sample_plan import make_generator, sources_of
 from mlforge.workflows.workspace import Category, Workspace
 
 __all__ = ["preview"]
@@ -85,25 +86,28 @@ def _category_rows(
     by_seed: dict[str, list[SampleRecord]] = {}
     for record in manifest.samples:
         by_seed.setdefault(record.seed, []).append(record)
-    seeds = [seed for seed in workspace.seeds(category).seeds if seed.digest in by_seed]
-    seeds.sort(key=lambda seed: seed.path.name)
+    sources = sources_of(category, make_generator(workspace, category), workspace.seeds(category))
+    shown = sorted((s for s in sources if s.digest in by_seed), key=lambda source: source.name)
     return [
-        _row(workspace.modality, category.code, seed, folder, by_seed[seed.digest], columns)
-        for seed in seeds[:limit]
+        _row(workspace.modality, category.code, source, folder, by_seed[source.digest], columns)
+        for source in shown[:limit]
     ]
 
 
 def _row(
     modality: Modality,
     code: str,
-    seed: Seed,
+    source: Source,
     folder: Path,
     records: Sequence[SampleRecord],
     columns: int,
 ) -> Picture:
-    cells = [_cell(modality, seed.path, [code, seed.path.name])]
+    if source.path is None:
+        cells = [_captioned(np.full((SIDE, SIDE, 3), 255, np.uint8), [code, *_cut(source.name)])]
+    else:
+        cells = [_cell(modality, source.path, [code, source.name])]
     for record in sorted(records, key=lambda record: record.copy)[:columns]:
-        names = [str(step.get("technique", "")) for step in record.recipe]
+        names = [str(step.get("technique", step.get("step", ""))) for step in record.recipe]
         cells.append(_cell(modality, folder / record.file, _wrap(names or ["untouched"])))
     blank = np.full_like(cells[0], 255)
     cells += [blank] * (columns + 1 - len(cells))
@@ -111,19 +115,28 @@ def _row(
 
 
 def _cell(modality: Modality, path: Path, caption: Sequence[str]) -> Picture:
-    """Return a thumbnail above its caption, ``SIDE + CAPTION + 4 x SIDE + 4 x 3``."""
-    cell = np.full((SIDE + CAPTION + 4, SIDE + 4, 3), 255, np.uint8)
     try:
         example = modality.decode(read_bytes(path))
     except SampleError as error:
         raise SampleError(f"{printable(str(path))}: {error.message}", error.hint) from None
-    cell[2 : SIDE + 2, 2 : SIDE + 2] = modality.thumbnail(example, SIDE)
+    return _captioned(modality.thumbnail(example, SIDE), caption)
+
+
+def _captioned(picture: Picture, caption: Sequence[str]) -> Picture:
+    """Return a picture above its caption, ``SIDE + CAPTION + 4 x SIDE + 4 x 3``."""
+    cell = np.full((SIDE + CAPTION + 4, SIDE + 4, 3), 255, np.uint8)
+    cell[2 : SIDE + 2, 2 : SIDE + 2] = picture
     for number, line in enumerate(caption[:3]):
         # The built-in font has ASCII only; whatever else a file name holds becomes "?".
         text = printable(line).encode("ascii", "replace").decode()[:24]
         position = (3, SIDE + 13 + 12 * number)
         cv2.putText(cell, text, position, cv2.FONT_HERSHEY_SIMPLEX, 0.3, _INK, 1, cv2.LINE_AA)
     return cell
+
+
+def _cut(text: str, width: int = 24) -> list[str]:
+    """Cut a text into lines of `width` characters."""
+    return [text[start : start + width] for start in range(0, len(text), width)]
 
 
 def _wrap(names: Sequence[str], width: int = 24) -> list[str]:

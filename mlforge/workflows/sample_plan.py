@@ -1,34 +1,114 @@
-"""What samples a category is to have: a function of seeds, configuration and count alone."""
+"""What samples a category is to have: a function of sources, configuration and count alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
 
-from mlforge.core.digest import digest_json
+from mlforge.core.digest import digest_bytes, digest_json, json_bytes
 from mlforge.core.names import printable, suggestion
-from mlforge.core.records import Failure, SampleRecord, Seed
+from mlforge.core.records import Failure, Source
 from mlforge.core.validation import validated
 from mlforge.errors import ConfigError, DataError
 from mlforge.generators import GENERATORS, Generator, GeneratorConfig
-from mlforge.storage.manifest import read_manifest
-from mlforge.workflows.workspace import Category, Workspace
+from mlforge.storage.files import read_bytes
+from mlforge.storage.lock_file import LockedCategory
+from mlforge.storage.manifest import Entry, Outline, read_outline
+from mlforge.workflows.workspace import Category, SeedFolder, Workspace
 
 __all__ = [
     "N_DIGITS",
+    "Copies",
+    "Recipe",
     "SamplePlan",
+    "Wish",
     "keys_without_effect",
-    "library_versions",
     "make_generator",
     "make_plan",
+    "make_recipe",
     "sample_digest",
+    "sources_of",
 ]
 
-DEFAULT_PER_SEED = 20
-# So many digits of a seed's digest stand in the file names of its samples.
+DEFAULT_PER_SOURCE = 20
+# So many digits of a source's digest stand in the file names of its samples.
 N_DIGITS = 8
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody wants of a category.
+
+    Attributes
+    ----------
+    count
+        Samples of the category; None for as many as it was made with before.
+    keep
+        Whether samples that are there already stay.
+    noted
+        What the lock says of the category.
+    locked
+        Whether exactly what the lock says is to be made.
+    """
+
+    count: int | None = None
+    keep: bool = True
+    noted: LockedCategory | None = None
+    locked: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that shapes a category's samples besides their sources.
+
+    Attributes
+    ----------
+    generator
+        The generator, with its techniques.
+    config
+        The digest of the configuration and of the revisions of the code. Draws depend on it, and
+        not on the libraries: another version of one that computes the same gives the same samples.
+    versions
+        The versions of the libraries that decide a sample's bytes.
+    """
+
+    generator: Generator
+    config: str
+    versions: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """The digest of everything; samples that were made with another one are out of date."""
+        return self.digest_with(self.versions)
+
+    def digest_with(self, versions: Mapping[str, str]) -> str:
+        """Return what `digest` would be with other versions of the libraries."""
+        return digest_json({"config": self.config, "versions": dict(versions)})
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Samples of one source.
+
+    Attributes
+    ----------
+    source
+        What they are made from.
+    ranges
+        Their numbers.
+    """
+
+    source: Source
+    ranges: tuple[range, ...]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.ranges))
+
+    def __iter__(self) -> Iterator[int]:
+        for numbers in self.ranges:
+            yield from numbers
 
 
 @dataclass(frozen=True)
@@ -39,89 +119,165 @@ class SamplePlan:
     ----------
     category
         The category.
-    generator
-        Its generator, with its techniques.
-    config_digest
-        The digest of everything that shapes its samples besides their seeds.
-    seeds
-        Its seeds.
+    recipe
+        What shapes its samples.
+    sources
+        What they are made from.
     n_wanted
         How many samples were asked for.
+    origin
+        Who asked: ``option``, ``lock``, ``earlier`` (an earlier run) or ``default``.
+    n_planned
+        How many there can be: fewer where copies of a source would repeat.
     missing
-        The samples to make, each a seed and a copy number.
+        The samples to make.
     kept
-        The samples, and failures, that stay.
+        The samples, and failures, that are not made again.
     n_removed
-        How many samples are surplus or out of date.
+        How many samples are surplus, out of date or made again.
+    n_bytes_removed
+        The size of those that are surplus or out of date.
+    folder
+        Where samples are made: the samples folder, or another where what there is must not be
+        touched before all are found to be what the lock says.
+    standing
+        What stays in the manifest of `folder` while the others are made.
     refused
         Files that cannot be seeds, and why.
     """
 
     category: Category
-    generator: Generator
-    config_digest: str
-    seeds: tuple[Seed, ...]
+    recipe: Recipe
+    sources: tuple[Source, ...]
     n_wanted: int
-    missing: tuple[tuple[Seed, int], ...]
-    kept: tuple[SampleRecord, ...]
+    origin: str
+    n_planned: int
+    missing: tuple[Copies, ...]
+    kept: tuple[Entry, ...]
     n_removed: int
+    n_bytes_removed: int
+    folder: Path
+    standing: tuple[Entry, ...]
     refused: tuple[Failure, ...]
 
+    @property
+    def generator(self) -> Generator:
+        """The generator, with its techniques."""
+        return self.recipe.generator
 
-def make_plan(
-    workspace: Workspace, category: Category, count: int | None, *, keep: bool
-) -> SamplePlan:
+    @property
+    def n_missing(self) -> int:
+        """How many samples are to be made."""
+        return sum(map(len, self.missing))
+
+    @property
+    def n_kept(self) -> int:
+        """How many samples are not made again."""
+        return sum(not entry.failure for entry in self.kept)
+
+    @property
+    def asked(self) -> int | None:
+        """The number that somebody asked for; None where it is the default."""
+        return None if self.origin == "default" else self.n_wanted
+
+
+def make_plan(workspace: Workspace, category: Category, wish: Wish) -> SamplePlan:
     """Compare what a category is to have with what there is.
-
-    Parameters
-    ----------
-    count
-        Samples of the category; 20 a seed where None.
-    keep
-        Whether samples that are there already stay.
 
     Raises
     ------
     ConfigError
         If the configuration is wrong.
     DataError
-        If there are no seeds to make samples from.
+        If there is nothing to make samples from.
     """
-    generator = make_generator(workspace, category)
-    found = workspace.seeds(category)
-    if generator.needs_seeds and not found.seeds:
-        raise DataError(
-            f"category {category.code!r} has no seeds to make samples from",
-            f"mlforge categories add {category.code} FILES...",
-        )
-    _refuse_like_digests(found.seeds)
-    config_digest = _config_digest(workspace, category, generator)
-    wanted = DEFAULT_PER_SEED * len(found.seeds) if count is None else count
-    keys = _keys(found.seeds, wanted, generator.limit_per_seed())
-    folder = workspace.layout.samples(category.code)
-    manifest = read_manifest(folder)
-    usable = {}
-    if manifest and manifest.config == config_digest and keep:
-        usable = {(r.seed, r.copy): r for r in manifest.records if _is_there(folder, r)}
-    kept = tuple(usable[s.digest, copy] for s, copy in keys if (s.digest, copy) in usable)
-    n_before = len(manifest.samples) if manifest else 0
-    n_kept = sum(not record.failure for record in kept)
+    recipe = make_recipe(workspace, category)
+    seeds = workspace.seeds(category)
+    sources = sources_of(category, recipe.generator, seeds)
+    home = workspace.layout.samples(category.code)
+    outline = read_outline(home)
+    n_wanted, origin = _count(wish, outline, len(sources))
+    shares = _shares(len(sources), n_wanted, recipe.generator.limit_per_seed())
+    limits = {source.digest: share for source, share in zip(sources, shares, strict=True)}
+    usable = _usable(outline, home, recipe, limits, _is_whole if wish.locked else _is_there)
+    kept = usable if wish.keep else ()
+    # Made again, a sample is what it was: until it is replaced, the old one holds.
+    folder, standing = home, usable
+    if wish.locked:
+        folder = workspace.layout.staged_samples(category.code)
+        standing = _usable(read_outline(folder), folder, recipe, limits, _is_there)
+    before = [entry for entry in outline.entries if not entry.failure] if outline else []
     return SamplePlan(
         category,
-        generator,
-        config_digest,
-        found.seeds,
-        wanted,
-        tuple((s, copy) for s, copy in keys if (s.digest, copy) not in usable),
+        recipe,
+        sources,
+        n_wanted,
+        origin,
+        sum(shares),
+        _missing(sources, shares, kept + standing if wish.locked else kept),
         kept,
-        n_before - n_kept,
-        found.refused,
+        len(before) - sum(not entry.failure for entry in kept),
+        sum(entry.n_bytes for entry in before) - sum(entry.n_bytes for entry in usable),
+        folder,
+        standing,
+        seeds.refused,
     )
 
 
+def sources_of(category: Category, generator: Generator, seeds: SeedFolder) -> tuple[Source, ...]:
+    """Return what a category's samples are made from: its seeds, or each of its inputs once.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    if generator.needs_seeds:
+        sources = [Source(seed.digest, seed.path.name, seed.path) for seed in seeds.seeds]
+        fix = f"mlforge categories add {category.code} FILES..."
+    else:
+        inputs = dict.fromkeys(category.config.sample_inputs)
+        sources = sorted(
+            (Source(digest_bytes(json_bytes(text)), text) for text in inputs),
+            key=lambda source: source.digest,
+        )
+        fix = f'add "sample_inputs": ["TEXT", ...] to categories/{category.code}/config.json'
+    if not sources:
+        what = "seeds" if generator.needs_seeds else "sample_inputs"
+        raise DataError(f"category {category.code!r} has no {what} to make samples from", fix)
+    _refuse_like_digests(sources)
+    return tuple(sources)
+
+
+def make_recipe(workspace: Workspace, category: Category) -> Recipe:
+    """Return everything that shapes a category's samples besides their sources.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration is wrong.
+    """
+    generator = make_generator(workspace, category)
+    modality = workspace.modality
+    versions = {**modality.versions(), **generator.versions()}
+    for technique in generator.techniques:
+        versions |= technique.versions()
+    # Inputs are sources: a new one leaves the samples of the others as they are.
+    settings = category.config.model_copy(update={"sample_inputs": ()})
+    config = digest_json(
+        {
+            "config": settings.sample_digest(),
+            "generator": [generator.revision, generator.parameters()],
+            "modality": [modality.name, modality.parameters()],
+            "techniques": [[t.name, t.revision, t.parameters()] for t in generator.techniques],
+        }
+    )
+    return Recipe(generator, config, versions)
+
+
 def sample_digest(workspace: Workspace, category: Category) -> str:
-    """Return the digest of everything that shapes a category's samples besides their seeds."""
-    return _config_digest(workspace, category, make_generator(workspace, category))
+    """Return the digest of everything that shapes a category's samples besides their sources."""
+    return make_recipe(workspace, category).digest
 
 
 def make_generator(workspace: Workspace, category: Category) -> Generator:
@@ -176,62 +332,94 @@ def keys_without_effect(workspace: Workspace, category: Category) -> list[str]:
     return [f"categories/{category.code}/config.json: {sentence}" for sentence in sentences]
 
 
-def library_versions(workspace: Workspace, generator: Generator) -> dict[str, str]:
-    """Return the versions of the libraries that decide a sample's bytes."""
-    versions = dict(workspace.modality.versions())
-    for technique in generator.techniques:
-        versions |= technique.versions()
-    return versions
-
-
 def _method(workspace: Workspace, category: Category) -> type[Generator]:
     where = f"categories/{category.code}/config.json: generation_settings.method"
     method = category.config.generation_settings.method
     return GENERATORS.get(method, workspace.modality.name, where)
 
 
-def _keys(seeds: Sequence[Seed], count: int, limit: int | None) -> list[tuple[Seed, int]]:
-    """Share `count` samples evenly among seeds: copy 1 of every seed, then copy 2, ..."""
-    if not seeds:
-        return []
-    full, rest = divmod(count, len(seeds))
-    keys = [(seed, copy) for copy in range(1, full + 1) for seed in seeds]
-    keys += [(seed, full + 1) for seed in seeds[:rest]]
-    return keys if limit is None else [key for key in keys if key[1] <= limit]
+def _count(wish: Wish, outline: Outline | None, n_sources: int) -> tuple[int, str]:
+    """Return how many samples a category is to have, and who says so."""
+    default = DEFAULT_PER_SOURCE * n_sources
+    if wish.locked and wish.noted:
+        return wish.noted.count, "lock"
+    if wish.count is not None:
+        return wish.count, "option"
+    if outline is not None:
+        return (default, "default") if outline.asked is None else (outline.asked, "earlier")
+    if wish.noted and wish.noted.count != DEFAULT_PER_SOURCE * len(wish.noted.seeds):
+        return wish.noted.count, "earlier"
+    return default, "default"
 
 
-def _refuse_like_digests(seeds: Sequence[Seed]) -> None:
-    """Raise `DataError` where two seeds would give their samples the same file names."""
+def _shares(n_sources: int, count: int, limit: int | None) -> list[int]:
+    """Return how many samples each source gives: copy 1 of every source, then copy 2, ..."""
+    full, rest = divmod(count, n_sources)
+    shares = [full + (number < rest) for number in range(n_sources)]
+    return shares if limit is None else [min(share, limit) for share in shares]
+
+
+def _usable(
+    outline: Outline | None,
+    folder: Path,
+    recipe: Recipe,
+    limits: Mapping[str, int],
+    is_usable: Callable[[Path, Entry], bool],
+) -> tuple[Entry, ...]:
+    """Return what a folder holds of the samples that are wanted."""
+    if outline is None or outline.config != recipe.digest:
+        return ()
+    return tuple(
+        entry
+        for entry in outline.entries
+        if 1 <= entry.copy <= limits.get(entry.seed, 0)
+        and (entry.failure or is_usable(folder, entry))
+    )
+
+
+def _missing(
+    sources: Sequence[Source], shares: Sequence[int], done: Iterable[Entry]
+) -> tuple[Copies, ...]:
+    """Return the samples that are not `done`, as ranges: there may be very many."""
+    there: dict[str, list[int]] = {}
+    for entry in done:
+        there.setdefault(entry.seed, []).append(entry.copy)
+    missing = []
+    for source, share in zip(sources, shares, strict=True):
+        ranges, first = [], 1
+        for copy in [*sorted(there.get(source.digest, ())), share + 1]:
+            if copy > first:
+                ranges.append(range(first, copy))
+            first = copy + 1
+        if ranges:
+            missing.append(Copies(source, tuple(ranges)))
+    return tuple(missing)
+
+
+def _refuse_like_digests(sources: Sequence[Source]) -> None:
+    """Raise `DataError` where two sources would give their samples the same file names."""
     names: dict[str, str] = {}
-    for seed in seeds:
-        other = names.setdefault(seed.digest[:N_DIGITS], seed.path.name)
-        if other != seed.path.name:
+    for source in sources:
+        other = names.setdefault(source.digest[:N_DIGITS], source.name)
+        if other != source.name:
             raise DataError(
-                f"the digests of {printable(other)!r} and {printable(seed.path.name)!r} begin with "
+                f"the digests of {printable(other)!r} and {printable(source.name)!r} begin with "
                 f"the same {N_DIGITS} digits, by chance, and so would the names of their samples",
-                "save one of the two pictures anew in another format",
+                "change one of the two a little: save a picture anew in another format",
             )
 
 
-def _is_there(folder: Path, record: SampleRecord) -> bool:
-    if record.failure:
-        return True
+def _is_there(folder: Path, entry: Entry) -> bool:
+    """Return whether a sample has its file: cheap, so that a run with nothing to do is quick."""
     try:
         # Of the file itself: a link in its place is replaced, never followed.
-        status = (folder / record.file).lstat()
+        status = (folder / entry.file).lstat()
     except OSError:
         return False
-    return S_ISREG(status.st_mode) and status.st_size == record.n_bytes
+    return S_ISREG(status.st_mode) and status.st_size == entry.n_bytes
 
 
-def _config_digest(workspace: Workspace, category: Category, generator: Generator) -> str:
-    techniques = [{"name": t.name, **t.parameters()} for t in generator.techniques]
-    return digest_json(
-        {
-            "config": category.config.sample_digest(),
-            "generator": generator.parameters(),
-            "modality": [workspace.modality.name, workspace.modality.parameters()],
-            "techniques": techniques,
-            "versions": library_versions(workspace, generator),
-        }
-    )
+def _is_whole(folder: Path, entry: Entry) -> bool:
+    """Return whether a sample's file is what the manifest says, byte for byte."""
+    there = _is_there(folder, entry)
+    return there and digest_bytes(read_bytes(folder / entry.file)) == entry.digest

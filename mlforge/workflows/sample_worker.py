@@ -2,120 +2,222 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mlforge.core.digest import digest_bytes
 from mlforge.core.randomness import Streams
-from mlforge.core.records import SampleRecord, Seed
+from mlforge.core.records import SampleRecord, Source
 from mlforge.core.units import format_size
 from mlforge.errors import SampleError
 from mlforge.generators import Generator
 from mlforge.modalities import Modality
 from mlforge.storage.files import read_bytes, write_batch
-from mlforge.workflows.sample_plan import N_DIGITS, SamplePlan
-from mlforge.workflows.workspace import Workspace
+from mlforge.storage.manifest import manifest_line
+from mlforge.workflows.sample_plan import N_DIGITS, Copies, Recipe
+from mlforge.workflows.workspace import Category, Workspace
 
-__all__ = ["SampleChunk", "make_chunk", "make_chunks"]
+__all__ = [
+    "MadeChunk",
+    "Maker",
+    "Portion",
+    "SampleChunk",
+    "draw_samples",
+    "make_chunk",
+    "make_chunks",
+    "make_maker",
+    "portions",
+]
 
 MAX_DRAWS = 11
-CHUNK_SIZE = 32
+# Small enough that an interruption loses little; large enough that what a chunk costs besides its
+# samples, such as syncing the folder, does not count.
+CHUNK_SIZE = 64
 # Qualities that are tried in turn where a sample is larger than max_file_size.
 _SMALLER = (85, 70, 55, 40)
 
 
 @dataclass(frozen=True)
-class SampleChunk:
-    """Samples of one seed to be made by one worker; it carries paths, not pixels."""
+class Maker:
+    """What all samples of a category have in common."""
 
     generator: Generator
     modality: Modality
     file_format: str
-    folder: Path
     min_quality: float
     max_bytes: int
-    config_digest: str
-    seed: Seed
-    copies: tuple[int, ...]
+    config: str
 
 
-def make_chunks(workspace: Workspace, plan: SamplePlan) -> list[SampleChunk]:
-    """Cut a plan into chunks, each of one seed's copies, so that a worker decodes a seed once."""
-    thresholds = plan.category.config.quality_thresholds
-    by_seed: dict[Seed, list[int]] = {}
-    for seed, copy in plan.missing:
-        by_seed.setdefault(seed, []).append(copy)
-    return [
-        SampleChunk(
-            plan.generator,
-            workspace.modality,
-            plan.generator.config.format or workspace.modality.formats[0],
-            workspace.layout.samples(plan.category.code),
-            thresholds.min_quality,
-            thresholds.max_bytes,
-            plan.config_digest,
-            seed,
-            tuple(copies[start : start + CHUNK_SIZE]),
-        )
-        for seed, copies in by_seed.items()
-        for start in range(0, len(copies), CHUNK_SIZE)
-    ]
+@dataclass(frozen=True)
+class Portion:
+    """Some copies of one source; with an endpoint, the file of the answer to each."""
+
+    source: Source
+    copies: Sequence[int]
+    responses: tuple[Path, ...] = ()
 
 
-def make_chunk(chunk: SampleChunk) -> list[SampleRecord]:
+@dataclass(frozen=True)
+class SampleChunk:
+    """Samples to be made by one worker; it carries paths, not pixels."""
+
+    maker: Maker
+    folder: Path
+    portions: tuple[Portion, ...]
+
+
+@dataclass(frozen=True)
+class MadeChunk:
+    """What came of a chunk: its lines for the manifest, and how much there is of it."""
+
+    lines: tuple[str, ...]
+    n_samples: int
+    n_bytes: int
+
+
+def make_maker(workspace: Workspace, category: Category, recipe: Recipe) -> Maker:
+    """Return what all samples of a category have in common."""
+    thresholds = category.config.quality_thresholds
+    return Maker(
+        recipe.generator,
+        workspace.modality,
+        recipe.generator.config.format or workspace.modality.formats[0],
+        thresholds.min_quality,
+        thresholds.max_bytes,
+        recipe.config,
+    )
+
+
+def portions(
+    missing: Sequence[Copies], responses: Mapping[tuple[str, int], Path] | None
+) -> Iterator[tuple[Portion, ...]]:
+    """Cut samples into what one worker makes at a time, so that it decodes a seed once.
+
+    Parameters
+    ----------
+    responses
+        With an endpoint, the file of the answer to each copy of a source; copies without one are
+        left out.
+    """
+    chunk: list[Portion] = []
+    room = CHUNK_SIZE
+    for copies in missing:
+        for numbers in copies.ranges:
+            start = 0
+            while start < len(numbers):
+                part = numbers[start : start + room]
+                start += len(part)
+                room -= len(part)
+                chunk.append(_portion(copies.source, part, responses))
+                if room == 0:
+                    yield tuple(chunk)
+                    chunk, room = [], CHUNK_SIZE
+    if chunk:
+        yield tuple(chunk)
+
+
+def make_chunks(
+    maker: Maker,
+    folder: Path,
+    missing: Sequence[Copies],
+    responses: Mapping[tuple[str, int], Path] | None,
+) -> list[SampleChunk]:
+    """Cut a plan into chunks."""
+    return [SampleChunk(maker, folder, part) for part in portions(missing, responses)]
+
+
+def make_chunk(chunk: SampleChunk) -> MadeChunk:
     """Make and write the samples of one chunk; run by a worker."""
-    streams = Streams(("samples", chunk.config_digest, chunk.seed.digest))
+    made: list[SampleRecord] = []
+
+    def files() -> Iterator[tuple[Path, bytes]]:
+        for portion in chunk.portions:
+            for record, data in draw_samples(chunk.maker, portion):
+                made.append(record)
+                if not record.failure:
+                    yield chunk.folder / record.file, data
+
+    write_batch(files(), chunk.folder)
+    return MadeChunk(
+        tuple(manifest_line(record) for record in made),
+        sum(not record.failure for record in made),
+        sum(record.n_bytes for record in made),
+    )
+
+
+def draw_samples(maker: Maker, portion: Portion) -> Iterator[tuple[SampleRecord, bytes]]:
+    """Make samples in memory."""
+    streams = Streams(("samples", maker.config, portion.source.digest))
+    example: Any = portion.source.name
+    reason = ""
+    if portion.source.path is not None:
+        example, reason = _decoded(maker, portion.source.path)
+    for number, copy in enumerate(portion.copies):
+        if portion.responses:
+            example, reason = _decoded(maker, portion.responses[number])
+        if reason:
+            yield _failed(portion.source, copy, reason), b""
+        else:
+            yield _make_sample(maker, portion.source, example, copy, streams)
+
+
+def _portion(
+    source: Source, copies: range, responses: Mapping[tuple[str, int], Path] | None
+) -> Portion:
+    if responses is None:
+        return Portion(source, copies)
+    there = [copy for copy in copies if (source.digest, copy) in responses]
+    return Portion(source, there, tuple(responses[source.digest, copy] for copy in there))
+
+
+def _decoded(maker: Maker, path: Path) -> tuple[Any, str]:
+    """Return an example, or why there is none.
+
+    A file with this content never decodes, so that this is noted. A file that cannot be read now
+    may be readable later, and stops the run.
+    """
     try:
-        example = chunk.modality.decode(read_bytes(chunk.seed.path))
+        return maker.modality.decode(read_bytes(path)), ""
     except SampleError as error:
-        # A seed with this content never decodes, so that this is noted. A file that cannot be
-        # read now may be readable later, and stops the run.
-        reason = f"seed {chunk.seed.path.name}: {error.message}"
-        return [_failed(chunk, copy, reason) for copy in chunk.copies]
-    records, files = [], []
-    for copy in chunk.copies:
-        record, data = _make_sample(chunk, example, copy, streams)
-        records.append(record)
-        if not record.failure:
-            files.append((chunk.folder / record.file, data))
-    write_batch(files, chunk.folder)
-    return records
+        return None, error.message
 
 
 def _make_sample(
-    chunk: SampleChunk, example: object, copy: int, streams: Streams
+    maker: Maker, source: Source, example: Any, copy: int, streams: Streams
 ) -> tuple[SampleRecord, bytes]:
     """Draw a sample until it is good enough, at most `MAX_DRAWS` times."""
     best = 0.0
     for attempt in range(MAX_DRAWS):
-        generated = chunk.generator.generate([example], copy, streams, attempt)
-        quality = round(chunk.modality.quality(generated.example), 4)
-        if quality >= chunk.min_quality:
+        generated = maker.generator.generate([example], copy, streams, attempt)
+        quality = round(maker.modality.quality(generated.example), 4)
+        if quality >= maker.min_quality:
             break
         best = max(best, quality)
     else:
-        reason = f"quality {best} in {MAX_DRAWS} draws, below min_quality {chunk.min_quality}"
-        return _failed(chunk, copy, reason), b""
-    data = _encode(chunk, generated.example)
-    if len(data) > chunk.max_bytes:
-        reason = f"{format_size(len(data))}, above max_file_size {format_size(chunk.max_bytes)}"
-        return _failed(chunk, copy, reason), b""
-    file = f"sample_{chunk.seed.digest[:N_DIGITS]}_{copy:04d}.{chunk.file_format}"
-    record = SampleRecord(
-        file, chunk.seed.digest, copy, digest_bytes(data), len(data), quality, generated.recipe
-    )
+        reason = f"quality {best} in {MAX_DRAWS} draws, below min_quality {maker.min_quality}"
+        return _failed(source, copy, reason), b""
+    data = _encode(maker, generated.example)
+    if len(data) > maker.max_bytes:
+        reason = f"{format_size(len(data))}, above max_file_size {format_size(maker.max_bytes)}"
+        return _failed(source, copy, reason), b""
+    file = f"sample_{source.digest[:N_DIGITS]}_{copy:04d}.{maker.file_format}"
+    digest = digest_bytes(data)
+    record = SampleRecord(file, source.digest, copy, digest, len(data), quality, generated.recipe)
     return record, data
 
 
-def _encode(chunk: SampleChunk, example: object) -> bytes:
+def _encode(maker: Maker, example: Any) -> bytes:
     """Encode an example, at less quality where it would be larger than allowed."""
-    data = chunk.modality.encode(example, chunk.file_format, chunk.generator.config.quality)
+    data = maker.modality.encode(example, maker.file_format, maker.generator.config.quality)
     for quality in _SMALLER:
-        if len(data) <= chunk.max_bytes:
+        if len(data) <= maker.max_bytes:
             break
-        data = chunk.modality.encode(example, chunk.file_format, quality)
+        data = maker.modality.encode(example, maker.file_format, quality)
     return data
 
 
-def _failed(chunk: SampleChunk, copy: int, reason: str) -> SampleRecord:
-    return SampleRecord("", chunk.seed.digest, copy, "", 0, 0.0, (), reason)
+def _failed(source: Source, copy: int, reason: str) -> SampleRecord:
+    return SampleRecord("", source.digest, copy, "", 0, 0.0, (), reason)

@@ -12,13 +12,13 @@ from mlforge.core.names import printable, suggestion
 from mlforge.core.records import Failure, Seed
 from mlforge.core.settings import ProjectSettings, parse_settings
 from mlforge.core.strict_json import parse_json
-from mlforge.core.units import format_size
 from mlforge.core.validation import validated
 from mlforge.errors import ConfigError, DataError
 from mlforge.modalities import MODALITIES, Modality
 from mlforge.storage.artifacts import ArtifactStore
 from mlforge.storage.files import read_bytes
 from mlforge.storage.layout import Layout
+from mlforge.workflows.seed_files import above_limit
 
 __all__ = ["Category", "SeedFolder", "Workspace", "group_of", "read_seeds"]
 
@@ -54,11 +54,14 @@ class SeedFolder:
         Files with the content of another seed of the category.
     refused
         Files that cannot be seeds, and why.
+    joined
+        Groups that share a content under two names, two by two: they are not independent.
     """
 
     seeds: tuple[Seed, ...]
     duplicates: tuple[Failure, ...]
     refused: tuple[Failure, ...]
+    joined: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,8 @@ class Workspace:
     def _refuse_links(self, code: str) -> None:
         """Raise `ConfigError` where a part of a category is a link to a place outside."""
         layout, root = self.layout, self.root.resolve()
-        for path in (layout.config(code), layout.seeds(code), layout.samples(code)):
+        parts = (layout.config, layout.seeds, layout.samples, layout.responses)
+        for path in (part(code) for part in parts):
             if not path.resolve().is_relative_to(root):
                 where = path.relative_to(self.root)
                 raise ConfigError(
@@ -178,7 +182,7 @@ def read_seeds(
     if not folder.is_dir():
         return SeedFolder((), (), ())
     found: dict[str, Seed] = {}
-    duplicates, refused = [], []
+    duplicates, refused, joined = [], [], []
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
@@ -187,13 +191,14 @@ def read_seeds(
             refused.append(Failure(path.name, reason))
             continue
         digest = digest_bytes(read_bytes(path))
+        group = group_of(path.name, config.group_pattern) or digest
         if digest in found:
             duplicates.append(Failure(path.name, f"same content as {found[digest].path.name}"))
+            joined.append((found[digest].group, group))
         else:
-            group = group_of(path.name, config.group_pattern) or digest
             found[digest] = Seed(path, digest, group)
     seeds = tuple(found[digest] for digest in sorted(found))
-    return SeedFolder(seeds, tuple(duplicates), tuple(refused))
+    return SeedFolder(seeds, tuple(duplicates), tuple(refused), tuple(joined))
 
 
 def _refusal(path: Path, max_bytes: int, modality: Modality, boundary: Path) -> str:
@@ -206,7 +211,7 @@ def _refusal(path: Path, max_bytes: int, modality: Modality, boundary: Path) -> 
         return f"not one of {' '.join(modality.suffixes)}"
     size = path.stat().st_size
     if size > max_bytes:
-        return f"{format_size(size)}, above max_file_size {format_size(max_bytes)}"
+        return above_limit(size, max_bytes)
     return ""
 
 

@@ -20,7 +20,7 @@ Draw = Callable[[str, int], bytes]
 
 HEAVY = {
     "pydantic", "sklearn", "scipy", "xgboost", "joblib", "pandas", "albumentations", "skl2onnx",
-    "onnx", "onnxmltools", "rich",
+    "jinja2", "httpx", "pyarrow", "onnx", "onnxmltools", "rich",
 }  # fmt: skip
 
 

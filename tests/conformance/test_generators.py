@@ -9,6 +9,7 @@ from mlforge.core.component import ComponentConfig
 from mlforge.core.randomness import Streams
 from mlforge.generators import GENERATORS, Generated, Generator
 from mlforge.generators.augmentation import Augmentation
+from mlforge.generators.image.synthetic import Synthetic
 from mlforge.modalities import MODALITIES, Example
 from mlforge.testing.generators import (
     GENERATOR_CHECKS,
@@ -22,7 +23,7 @@ from mlforge.testing.generators import (
 )
 from mlforge.testing.techniques import image_examples
 
-GOLDEN = ["augmentation"]
+GOLDEN = ["api", "augmentation", "simulation", "synthetic"]
 
 
 def image_case(generator: type[Generator]) -> GeneratorCase:
@@ -81,6 +82,23 @@ class RecipeOfArrays(Augmentation):
         return Generated(sources[0], ({"corners": np.zeros(2)},))
 
 
+class SameForEveryCopy(Synthetic):
+    def generate(
+        self, sources: Sequence[str], copy: int, streams: Streams, attempt: int = 0
+    ) -> Generated:
+        return super().generate(sources, 1, streams, attempt)
+
+
+class RemembersInputs(Synthetic):
+    count = 0
+
+    def generate(
+        self, sources: Sequence[str], copy: int, streams: Streams, attempt: int = 0
+    ) -> Generated:
+        self.count += 1
+        return super().generate(sources, self.count, streams, attempt)
+
+
 class Copies(Augmentation):
     def generate(
         self, sources: Sequence[Example], copy: int, streams: Streams, attempt: int = 0
@@ -97,6 +115,8 @@ class Copies(Augmentation):
         (check_encodable, TooLarge, AssertionError, "decoding changes"),
         (check_recipe, RecipeOfArrays, TypeError, "JSON serializable"),
         (check_copies_differ, Copies, AssertionError, "two copies"),
+        (check_copies_differ, SameForEveryCopy, AssertionError, "two copies"),
+        (check_any_order, RemembersInputs, AssertionError, "another order"),
     ],
 )
 def test_a_broken_generator_is_found(

@@ -273,7 +273,7 @@ class ForgetsTheRare(Nearest):
         (check_input_unchanged, Centres, "changes the arrays"),
         (check_graph, NamesAnotherOutput, "its graph's outputs are"),
         (check_graph, FixesItsRows, "rows free"),
-        (check_graph, OtherDomain, "operators of \\['com.microsoft'\\]"),
+        (check_graph, OtherDomain, "operators of 'com.microsoft'"),
         (check_agreement, ExportsLess, "off its probabilities"),
         (check_agreement_on_many_rows, ExportsAnotherLabel, "another label"),
         (check_few_examples, Warns, "its fit warns"),

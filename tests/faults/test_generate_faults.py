@@ -45,21 +45,21 @@ def counted(function):
     return call
 
 for line in sys.stdin:
-    n_last, root = line.rstrip("\\n").split(" ", 1)
+    n_last, force, root = line.rstrip("\\n").split(" ", 2)
     n_last, n_done = int(n_last), 0
     child = os.fork()
     if child == 0:
         for name in ("fsync", "replace", "unlink", "mkdir"):
             setattr(os, name, counted(getattr(os, name)))
-        Project(Path(root)).generate(GenerateOptions(count=5, workers=1))
+        Project(Path(root)).generate(GenerateOptions(count=5, workers=1, force=force == "True"))
         print(n_done, flush=True)
         os._exit(0)
     os.waitpid(child, 0)
 """
 
 
-def run_trials(trials: list[tuple[int, Path]]) -> str:
-    lines = "".join(f"{n} {root}\n" for n, root in trials)
+def run_trials(trials: list[tuple[int, Path]], *, force: bool) -> str:
+    lines = "".join(f"{n} {force} {root}\n" for n, root in trials)
     done = subprocess.run(
         [sys.executable, "-c", TRIALS], input=lines, capture_output=True, text=True, check=True
     )
@@ -90,7 +90,7 @@ def changed(root: Path) -> Path:
     return root
 
 
-@pytest.fixture(scope="module", params=["new", "remade"])
+@pytest.fixture(scope="module", params=["new", "remade", "forced"])
 def killed(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
@@ -103,14 +103,16 @@ def killed(
     def copy(name: str) -> Path:
         if request.param == "new":
             return Path(shutil.copytree(_seeded, folder / name))
-        return changed(Path(shutil.copytree(_generated, folder / name)))
+        root = Path(shutil.copytree(_generated, folder / name))
+        return root if force else changed(root)
 
+    force = request.param == "forced"
     whole = copy("whole")
-    n_operations = int(run_trials([(0, whole)]))
+    n_operations = int(run_trials([(0, whole)], force=force))
     assert n_operations > N_KILLS
     places = [1 + round(k * (n_operations - 1) / (N_KILLS - 1)) for k in range(N_KILLS)]
     trials = [(n, copy(f"killed_{n}")) for n in places]
-    assert run_trials(trials) == "", "every trial is killed"
+    assert run_trials(trials, force=force) == "", "every trial is killed"
     return whole, [root for _, root in trials]
 
 

@@ -31,7 +31,13 @@ from mlforge.storage.files import (
     write_json,
 )
 from mlforge.storage.lock_file import LockedCategory, update_lock
-from mlforge.storage.manifest import Manifest, append_records, read_manifest, write_manifest
+from mlforge.storage.manifest import (
+    Manifest,
+    append_records,
+    manifest_line,
+    read_manifest,
+    write_manifest,
+)
 from mlforge.storage.tables import TableWriter
 
 ERRORS = [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EMFILE]
@@ -154,12 +160,12 @@ def lines(folder: Path) -> list[str]:
 def artifacts(folder: Path) -> int:
     store = ArtifactStore(folder)
     loaded = [store.load(version) for version in store.versions()]
-    assert all(artifact.files == {"model.onnx": NEW, "m.json": b"{}"} for artifact in loaded)
+    assert all(artifact.files == {"model.bin": NEW, "m.json": b"{}"} for artifact in loaded)
     return min(len(loaded), 2)
 
 
 def save_artifact(folder: Path) -> None:
-    ArtifactStore(folder).save("svm", {"created": ""}, {"model.onnx": NEW, "m.json": b"{}"})
+    ArtifactStore(folder).save("svm", {"created": ""}, {"model.bin": NEW, "m.json": b"{}"})
 
 
 ACTIONS = {
@@ -180,7 +186,7 @@ ACTIONS = {
     ),
     "append_records": Action(
         lambda folder: write_manifest(folder, Manifest("c", 2, (record(1),))),
-        lambda folder: append_records(folder, [record(2)]),
+        lambda folder: append_records(folder, [manifest_line(record(2))]),
         read_manifest,
     ),
     "append_lines": Action(
@@ -189,9 +195,9 @@ ACTIONS = {
         lines,
     ),
     "update_lock": Action(
-        lambda folder: update_lock(folder / "l", {}, [], {}),
+        lambda folder: update_lock(folder / "l", {}, []),
         lambda folder: update_lock(
-            folder / "l", {"cup": LockedCategory("c", 1, "a", "s")}, ["cup"], {}
+            folder / "l", {"cup": LockedCategory("c", 1, ("a",), "s", {})}, ["cup"]
         ),
         read_files,
     ),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import io
 import zlib
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import PIL.features
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,6 +35,12 @@ SAVE_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "tiff deflate": ("TIFF", {"compression": "tiff_deflate"}),
     "tiff pages": ("TIFF", {"save_all": True}),
 }
+# Where what reads them is installed.
+if PIL.features.check("avif"):
+    SAVE_OPTIONS["avif"] = ("AVIF", {})
+    SAVE_OPTIONS["animated avif"] = ("AVIF", {"save_all": True})
+if importlib.util.find_spec("pillow_heif") is not None:
+    SAVE_OPTIONS["heic"] = ("HEIF", {})
 
 
 @functools.cache
@@ -45,6 +53,11 @@ def original(kind: str) -> bytes:
     file_format, options = SAVE_OPTIONS[kind]
     more = {"append_images": frames[1:]} if options.get("save_all") else {}
     buffer = io.BytesIO()
+    if file_format == "HEIF":
+        import pillow_heif
+
+        pillow_heif.from_pillow(frames[0]).save(buffer)
+        return buffer.getvalue()
     frames[0].save(buffer, file_format, **options, **more)
     return buffer.getvalue()
 
@@ -136,7 +149,7 @@ def test_mutated_files_decode_or_raise_a_sample_error(
 @given(
     signature=st.sampled_from(
         [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\x40\0\0\0WEBPVP8 ", b"BM", b"II*\0",
-         b"MM\0*", b"II+\0", b"MM\0+"]
+         b"MM\0*", b"II+\0", b"MM\0+", b"\0\0\0\x18ftypheic", b"\0\0\0\x18ftypavif"]
     ),
     body=st.binary(max_size=200),
 )  # fmt: skip

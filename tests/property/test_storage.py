@@ -146,13 +146,13 @@ def test_any_artifact_is_read_back(files: dict[str, bytes], notes: dict[str, Any
 
 @given(st.binary(max_size=200))
 def test_a_lock_of_any_bytes_is_made_again(data: bytes) -> None:
-    entry = LockedCategory("c", 1, "aa", "s")
+    entry = LockedCategory("c", 1, ("aa",), "s", {})
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "mlforge.lock"
         path.write_bytes(data)
-        update_lock(path, {"cup": entry}, ["cup"], {})
+        update_lock(path, {"cup": entry}, ["cup"])
         whole = path.read_bytes()
-        update_lock(path, {"cup": entry}, ["cup"], {})
+        update_lock(path, {"cup": entry}, ["cup"])
         assert path.read_bytes() == whole
     assert json.loads(whole)["categories"]["cup"]["config"] == "c"
 

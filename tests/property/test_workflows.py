@@ -1,45 +1,39 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlforge.core.records import Seed
-from mlforge.workflows.sample_plan import _keys
+from mlforge.workflows.sample_plan import _shares
 from mlforge.workflows.workspace import group_of
 
 NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=40)
 PATTERNS = st.lists(st.sampled_from(["*", "_", "a", "ab", ".", "7"]), max_size=6).map("".join)
 
 
-def seeds(n: int) -> list[Seed]:
-    return [Seed(Path(f"{i}.png"), f"{i:064x}", "g") for i in range(n)]
-
-
-@given(st.integers(1, 12), st.integers(0, 60))
-def test_a_count_is_met_and_shared_evenly(n_seeds: int, count: int) -> None:
-    keys = _keys(seeds(n_seeds), count, None)
-    assert len(set(keys)) == len(keys) == count
-    per_seed = [sum(seed == other for other, _ in keys) for seed in seeds(n_seeds)]
-    assert max(per_seed) - min(per_seed) <= 1
-    for seed, n in zip(seeds(n_seeds), per_seed, strict=True):
-        assert sorted(copy for other, copy in keys if other == seed) == list(range(1, n + 1))
+@given(st.integers(1, 12), st.integers(0, 10**12))
+def test_a_count_is_met_and_shared_evenly(n_sources: int, count: int) -> None:
+    shares = _shares(n_sources, count, None)
+    assert sum(shares) == count
+    assert len(shares) == n_sources
+    assert shares == sorted(shares, reverse=True)
+    assert max(shares) - min(shares) <= 1
 
 
 @given(st.integers(1, 12), st.integers(0, 60), st.integers(0, 60))
-def test_more_samples_include_the_fewer(n_seeds: int, fewer: int, more: int) -> None:
+def test_more_samples_include_the_fewer(n_sources: int, fewer: int, more: int) -> None:
     fewer, more = sorted((fewer, more))
-    assert set(_keys(seeds(n_seeds), fewer, None)) <= set(_keys(seeds(n_seeds), more, None))
+    pairs = zip(_shares(n_sources, fewer, None), _shares(n_sources, more, None), strict=True)
+    assert all(few <= many for few, many in pairs)
 
 
 @given(st.integers(1, 12), st.integers(0, 60), st.integers(1, 3))
-def test_no_seed_gives_more_than_its_limit(n_seeds: int, count: int, limit: int) -> None:
-    keys = _keys(seeds(n_seeds), count, limit)
-    assert len(keys) == min(count, n_seeds * limit)
-    assert all(copy <= limit for _, copy in keys)
+def test_no_source_gives_more_than_its_limit(n_sources: int, count: int, limit: int) -> None:
+    shares = _shares(n_sources, count, limit)
+    assert sum(shares) == min(count, n_sources * limit)
+    assert all(share <= limit for share in shares)
 
 
 @given(NAMES, PATTERNS, PATTERNS)

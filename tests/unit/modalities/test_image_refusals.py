@@ -66,7 +66,7 @@ def test_other_files_are_refused_with_how_they_begin(data: bytes) -> None:
     assert "not an image" in error.message
     assert "begins with" in error.message
     assert error.message.isprintable()
-    assert "JPEG, PNG, WebP, BMP and TIFF" in error.hint
+    assert "JPEG, PNG, WebP, BMP, TIFF, HEIC and AVIF" in error.hint
 
 
 def test_the_file_decides_its_format_and_not_pillow() -> None:

@@ -3,17 +3,20 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mlforge.core.digest import digest_json
+from mlforge.core.digest import digest_bytes, digest_json
 from mlforge.errors import ArtifactError, StorageError
 from mlforge.storage.artifacts import ArtifactStore
 
-FILES = {"model.onnx": bytes(range(256)), "metrics.json": b'{"accuracy": 0.9}'}
+GOLDEN = Path(__file__).parents[2] / "golden" / "artifacts"
+GRAPH = (GOLDEN / "v1" / "artifact" / "model.onnx").read_bytes()
+FILES = {"model.onnx": GRAPH, "metrics.json": b'{"accuracy": 0.9}'}
 CREATED = "2026-11-23T10:00:00Z"
 
 
@@ -100,6 +103,141 @@ def test_the_version_to_use_is_the_named_one_else_the_best_of_the_newest_train(
     assert "did you mean 'svm-000" in caught.value.hint
 
 
+def test_a_model_that_failed_a_gate_is_used_only_where_it_is_named(store: ArtifactStore) -> None:
+    for model in ("svm", "knn"):
+        save(store, model)
+    store.note_latest(["svm-0001"], ["knn-0001"])
+    assert store.latest() == ["svm-0001", "knn-0001"]
+    assert store.resolve(None) == "svm-0001"
+    store.note_latest([], ["knn-0001", "svm-0001"])
+    with pytest.raises(ArtifactError, match="failed a gate") as caught:
+        store.resolve(None)
+    assert "mlforge models promote knn-0001" in caught.value.hint
+    assert store.resolve("knn-0001") == "knn-0001"
+
+
+def test_production_comes_before_the_newest_train_and_an_alias_stands_for_its_version(
+    store: ArtifactStore,
+) -> None:
+    for model in ("svm", "knn"):
+        save(store, model)
+    store.note_latest(["svm-0001"])
+    store.aliases.promote("staging", "svm-0001", CREATED)
+    store.aliases.promote("production", "knn-0001", CREATED)
+    assert store.resolve(None) == "knn-0001"
+    assert store.resolve("staging") == "svm-0001"
+    with pytest.raises(ArtifactError) as caught:
+        store.resolve("stagin")
+    assert "did you mean 'staging'" in caught.value.hint
+
+
+def test_an_alias_whose_version_is_gone_is_an_error_and_not_another_version(
+    store: ArtifactStore,
+) -> None:
+    for model in ("svm", "knn"):
+        save(store, model)
+    store.aliases.promote("production", "knn-0001", CREATED)
+    store.remove("knn-0001")
+    with pytest.raises(ArtifactError, match="production names knn-0001, which is gone"):
+        store.resolve(None)
+
+
+def test_the_number_of_a_removed_version_is_never_given_again(store: ArtifactStore) -> None:
+    save(store, "svm")
+    store.remove(save(store, "svm"))
+    assert store.versions() == ["svm-0001"]
+    assert save(store, "svm") == "svm-0003"
+    store.remove("svm-0001")
+    assert save(store, "svm") == "svm-0004"
+    assert sorted(path.name for path in store.models.iterdir()) == ["svm-0003", "svm-0004"]
+
+
+@pytest.mark.parametrize("version", ["svm-0009", "..", "", "svm", "../svm-0001"])
+def test_only_a_version_can_be_removed(store: ArtifactStore, version: str) -> None:
+    save(store, "svm")
+    with pytest.raises(ArtifactError):
+        store.remove(version)
+    assert store.versions() == ["svm-0001"]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_link_in_place_of_a_file_or_a_version_is_not_followed(
+    store: ArtifactStore, tmp_path: Path, kind: str
+) -> None:
+    version = save(store)
+    path = store.models / version
+    path = path if kind == "folder" else path / "model.onnx"
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ArtifactError):
+        store.load(version)
+
+
+def test_what_is_no_plain_file_is_refused_and_does_not_hang(store: ArtifactStore) -> None:
+    version = save(store)
+    for make in (os.mkfifo, os.mkdir):
+        path = store.models / version / "metrics.json"
+        path.rmdir() if path.is_dir() else path.unlink()
+        make(path)
+        with pytest.raises(ArtifactError):
+            store.load(version)
+
+
+def test_a_graph_that_reads_other_files_is_neither_stored_nor_loaded(store: ArtifactStore) -> None:
+    from onnx import TensorProto, load_model_from_string
+
+    model = load_model_from_string(GRAPH)
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "/etc/passwd"
+    hostile = model.SerializeToString()
+    with pytest.raises(ArtifactError, match="another file"):
+        store.save("svm", {}, {"model.onnx": hostile})
+    version = save(store)
+    (store.models / version / "model.onnx").write_bytes(hostile)
+    described = {"sha256": digest_bytes(hostile), "bytes": len(hostile)}
+    edit(store, version, lambda values: values["files"].update({"model.onnx": described}))
+    with pytest.raises(ArtifactError, match="another file"):
+        store.load(version)
+
+
+def test_more_files_or_bytes_than_a_model_has_are_refused_before_they_are_read(
+    store: ArtifactStore,
+) -> None:
+    version = save(store)
+    edit(
+        store,
+        version,
+        lambda v: v["files"].update({f"f{n}": {"sha256": "x", "bytes": 1} for n in range(300)}),
+    )
+    with pytest.raises(ArtifactError, match="more than 200 files"):
+        store.load(version)
+    other = save(store)
+    huge = {"sha256": "x", "bytes": 2**40}
+    edit(store, other, lambda values: values["files"].update({"model.onnx": huge}))
+    with pytest.raises(ArtifactError, match="bytes"):
+        store.load(other)
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "", ".hidden", "a\x00b", "manifest.json", "é"])
+def test_a_file_whose_name_could_lead_elsewhere_is_not_stored(
+    store: ArtifactStore, name: str
+) -> None:
+    with pytest.raises(ArtifactError):
+        store.save("svm", {}, {**FILES, name: b""})
+    assert store.versions() == []
+
+
+@pytest.mark.parametrize("schema", ["v1", "v2"])
+def test_artifacts_of_every_schema_keep_loading(store: ArtifactStore, schema: str) -> None:
+    store.models.mkdir(parents=True)
+    version = "logistic_regression-0001"
+    shutil.copytree(GOLDEN / schema / "artifact", store.models / version)
+    assert store.load(version).manifest["schema"] == f"mlforge.artifact/{schema[1:]}"
+
+
 def test_a_version_that_was_removed_is_no_longer_the_latest(store: ArtifactStore) -> None:
     for model in ("svm", "knn"):
         save(store, model)
@@ -109,7 +247,18 @@ def test_a_version_that_was_removed_is_no_longer_the_latest(store: ArtifactStore
 
 @pytest.mark.parametrize(
     "note",
-    [None, b"", b"{", b"[]", b"{}", b'{"versions": 3}', b'{"versions": [["x"], {}]}', b"\xff"],
+    [
+        None,
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"versions": 3}',
+        b'{"versions": [["x"], {}], "failed": []}',
+        b'{"versions": ["svm-0001"], "failed": [], "digest": "0"}',
+        b"[" * 100_000,
+        b"\xff",
+    ],
 )
 def test_where_the_newest_train_is_not_known_the_newest_version_is_used(
     store: ArtifactStore, note: bytes | None
@@ -178,8 +327,8 @@ def test_a_file_that_the_manifest_does_not_name_is_not_read(store: ArtifactStore
 
 def test_an_artifact_of_a_later_mlforge_is_refused_with_a_way_out(store: ArtifactStore) -> None:
     version = save(store)
-    edit(store, version, lambda values: values.update(schema="mlforge.artifact/2"))
-    with pytest.raises(ArtifactError, match=r"mlforge\.artifact/2") as caught:
+    edit(store, version, lambda values: values.update(schema="mlforge.artifact/3"))
+    with pytest.raises(ArtifactError, match=r"mlforge\.artifact/3") as caught:
         store.load(version)
     assert "the mlforge that made it" in caught.value.hint
 

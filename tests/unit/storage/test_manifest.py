@@ -12,6 +12,7 @@ from mlforge.storage.manifest import (
     FILE_NAME,
     Manifest,
     append_records,
+    manifest_line,
     read_manifest,
     samples_digest,
     write_manifest,
@@ -59,9 +60,9 @@ def test_records_stand_in_order_of_copy_and_seed_whatever_order_they_came_in(
 
 def test_records_are_added_and_the_manifest_is_complete_with_the_last(tmp_path: Path) -> None:
     write_manifest(tmp_path, Manifest("c", 3, (record(1),)))
-    append_records(tmp_path, [record(2)])
+    append_records(tmp_path, [manifest_line(record(2))])
     partial = read_manifest(tmp_path)
-    append_records(tmp_path, [FAILED])
+    append_records(tmp_path, [manifest_line(FAILED)])
     whole = read_manifest(tmp_path)
     assert partial is not None
     assert not partial.complete
@@ -206,7 +207,7 @@ def test_a_record_of_a_failure_names_no_file(tmp_path: Path) -> None:
 def test_a_reason_with_the_name_of_a_file_that_is_not_utf_8_is_kept(tmp_path: Path) -> None:
     failed = dataclasses.replace(FAILED, failure="seed caf\udce9.png: broken")
     stored(tmp_path)
-    append_records(tmp_path, [failed])
+    append_records(tmp_path, [manifest_line(failed)])
     manifest = read_manifest(tmp_path)
     assert manifest is not None
     assert manifest.records == (failed,)

@@ -82,10 +82,83 @@ def test_adding_to_a_category_appends_and_leaves_its_configuration(
     config = config_of(empty, "disc")
     text = config.read_text().replace('"tags": []', '"tags": ["mine"]')
     config.write_text(text)
-    added = empty.add_category("disc", pictures, NewCategory("Other"))
+    added = empty.add_category("disc", pictures)
     assert (added.created, added.n_added, added.n_seeds) == (False, 2, 3)
     assert [Path(failure.file) for failure in added.duplicates] == [pictures[0]]
     assert config.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("new", "key"),
+    [
+        (NewCategory("Other"), "name"),
+        (NewCategory(method="api"), "method"),
+        (NewCategory(techniques=("rotation",)), "techniques"),
+    ],
+)
+def test_what_would_change_an_existing_category_is_refused_and_nothing_is_written(
+    empty: Project, pictures: list[Path], new: NewCategory, key: str
+) -> None:
+    empty.add_category("disc", pictures[:1], NewCategory("Disc", techniques=("blur",)))
+    before = everything(empty)
+    with pytest.raises(ConfigError, match=f"its {key} is not changed by adding") as caught:
+        empty.add_category("disc", pictures, new)
+    assert "categories/disc/config.json" in caught.value.hint
+    assert everything(empty) == before
+
+
+def test_saying_again_what_a_category_is_made_of_is_no_error(
+    empty: Project, pictures: list[Path]
+) -> None:
+    new = NewCategory("Disc", "augmentation", ("blur",))
+    empty.add_category("disc", pictures[:1], new)
+    assert empty.add_category("disc", pictures, new).n_added == 2
+
+
+def test_what_is_left_in_a_folder_is_counted(empty: Project, pictures: list[Path]) -> None:
+    folder = pictures[0].parent
+    for name in ("film.mov", "notes.txt", ".hidden.txt"):
+        (folder / name).write_text("left")
+    for name in ("deeper/2024", ".trash"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "4.png").write_bytes(pictures[0].read_bytes())
+    (folder / "deeper" / "5.PNG").write_bytes(pictures[0].read_bytes())
+    (folder / "deeper" / "notes.txt").write_text("words")
+    added = empty.add_category("disc", [folder])
+    assert (added.n_added, added.n_other, added.n_deeper) == (3, 2, 2)
+    alone = empty.add_category("disc", pictures)
+    assert (alone.n_other, alone.n_deeper) == (0, 0)
+
+
+def test_a_folder_whose_pictures_lie_deeper_is_said_so(
+    empty: Project, pictures: list[Path]
+) -> None:
+    with pytest.raises(DataError, match="but 3 in folders below it, which are not taken"):
+        empty.add_category("disc", [pictures[0].parent.parent])
+
+
+def test_a_file_above_the_limit_names_the_key_to_change(
+    empty: Project, pictures: list[Path]
+) -> None:
+    empty.add_category("disc", pictures[:1])
+    config = config_of(empty, "disc")
+    config.write_text(config.read_text().replace('"25MB"', '"1KB"'))
+    with pytest.raises(DataError, match=r"quality_thresholds\.max_file_size"):
+        empty.add_category("disc", pictures[1:])
+
+
+def test_a_large_folder_is_added_by_workers_in_its_order(
+    empty: Project, tmp_path: Path, draw: Draw
+) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(150):
+        data = b"torn" if number == 100 else draw("circle", number % 140)
+        (folder / f"{number:03}.png").write_bytes(data)
+    added = empty.add_category("disc", [folder])
+    assert (added.n_added, len(added.duplicates)) == (139, 10)
+    assert [Path(failure.file).name for failure in added.refused] == ["100.png"]
+    assert Path(added.duplicates[0].file).name == "140.png"
 
 
 def test_the_same_content_twice_is_one_seed(

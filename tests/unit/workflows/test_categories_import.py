@@ -9,6 +9,7 @@ import pytest
 from mlforge import Project
 from mlforge.core.reporting import SilentReporter
 from mlforge.errors import ConfigError, DataError
+from mlforge.workflows.categories import NewCategory
 
 Draw = Callable[[str, int], bytes]
 
@@ -87,6 +88,31 @@ def test_importing_passes_over_what_is_no_class_folder(
     (folder / "loose.png").write_bytes(pictures[2].read_bytes())
     (added,) = empty.import_categories(folder)
     assert (added.code, added.n_added, added.refused) == ("oak", 1, ())
+
+
+def test_importing_says_what_it_leaves(
+    tmp_path: Path, pictures: list[Path], empty: Project
+) -> None:
+    folder = tmp_path / "photos"
+    (folder / "oak" / "deeper").mkdir(parents=True)
+    for name in ("oak/1.png", "oak/deeper/2.png", "loose.png"):
+        (folder / name).write_bytes(pictures[0].read_bytes())
+    (folder / "oak" / "film.mov").write_text("frames")
+    reporter = SilentReporter()
+    (added,) = Project(empty.root, reporter).import_categories(folder)
+    assert (added.n_added, added.n_other, added.n_deeper) == (1, 1, 1)
+    assert ["1 file directly in" in warning for warning in reporter.warnings] == [True]
+
+
+def test_importing_into_a_category_that_exists_says_what_it_keeps(
+    project: Project, shapes: Path
+) -> None:
+    reporter = SilentReporter()
+    Project(project.root, reporter).import_categories(
+        shapes, NewCategory(techniques=("blur", "rotation"))
+    )
+    assert len(reporter.warnings) == 3
+    assert "circle exists already and keeps its techniques" in reporter.warnings[0]
 
 
 def test_importing_again_appends(project: Project, shapes: Path) -> None:

@@ -5,10 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 
 from mlforge import Project
 from mlforge.errors import ConfigError, DataError
+from mlforge.modalities.image import Image
+from mlforge.workflows.categories import NewCategory
 from mlforge.workflows.check import Finding
 
 Draw = Callable[[str, int], bytes]
@@ -32,6 +35,20 @@ def only(project: Project, kind: str) -> Finding:
     assert finding.message
     assert finding.fix
     return finding
+
+
+def save_smaller(source: Path, target: Path) -> None:
+    picture = cv2.imread(str(source))
+    assert picture is not None
+    smaller = cv2.resize(picture, (36, 36), interpolation=cv2.INTER_AREA)
+    assert cv2.imwrite(str(target), smaller)
+
+
+def blur(project: Project, code: str, name: str) -> None:
+    path = str(seeds_of(project, code) / name)
+    picture = cv2.imread(path)
+    assert picture is not None
+    assert cv2.imwrite(path, cv2.GaussianBlur(picture, (0, 0), 2.5))
 
 
 @pytest.fixture
@@ -146,9 +163,12 @@ def test_a_large_difference_in_numbers_is_a_warning(balanced: Project, draw: Dra
     folder = seeds_of(balanced, "triangle")
     for number in range(20, 40):
         (folder / f"more_{number}.png").write_bytes(draw("triangle", number))
-    finding = only(balanced, "imbalance")
-    assert finding.severity == "warning"
-    assert "triangle has 26" in finding.message
+    findings = found(balanced, "imbalance")
+    assert [(f.severity, f.category) for f in findings] == [
+        ("warning", "circle"),
+        ("warning", "square"),
+    ]
+    assert all("triangle has 26" in finding.message for finding in findings)
 
 
 def test_the_same_file_in_two_categories_is_an_error(balanced: Project) -> None:
@@ -166,11 +186,99 @@ def test_errors_come_first(project: Project) -> None:
     assert set(severities) == {"error", "warning"}
 
 
-def test_checking_changes_nothing_on_disk(project: Project) -> None:
+def test_checking_writes_nothing_but_the_cache(project: Project) -> None:
     (seeds_of(project, "circle") / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    before = {path: path.stat().st_mtime_ns for path in project.root.rglob("*")}
+
+    def times() -> dict[Path, int]:
+        paths = [path for path in project.root.rglob("*") if path.name != "artifacts"]
+        cache = project.workspace.layout.cache
+        return {p: p.stat().st_mtime_ns for p in paths if not p.is_relative_to(cache)}
+
+    before = times()
     assert project.check()
-    assert {path: path.stat().st_mtime_ns for path in project.root.rglob("*")} == before
+    assert times() == before
+
+
+def test_checking_again_decodes_nothing_again(
+    balanced: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blur(balanced, "circle", "circle_0.png")
+    findings = balanced.check()
+    assert findings
+    monkeypatch.setattr(Image, "decode", lambda self, data: pytest.fail("decoded again"))
+    assert balanced.check() == findings
+
+
+def test_a_picture_saved_anew_in_one_category_is_a_warning(balanced: Project) -> None:
+    folder = seeds_of(balanced, "circle")
+    save_smaller(folder / "circle_1.png", folder / "again.png")
+    finding = only(balanced, "near_duplicate")
+    assert (finding.severity, finding.category) == ("warning", "circle")
+    assert finding.files == ("again.png", "circle_1.png")
+    assert "one group" in finding.message
+
+
+def test_a_picture_saved_anew_in_two_categories_is_an_error(balanced: Project) -> None:
+    save_smaller(
+        seeds_of(balanced, "circle") / "circle_1.png", seeds_of(balanced, "square") / "wrong.png"
+    )
+    finding = only(balanced, "near_shared")
+    assert (finding.severity, finding.category) == ("error", "")
+    assert finding.files == ("circle/circle_1.png", "square/wrong.png")
+    assert not found(balanced, "near_duplicate")
+
+
+def test_pictures_that_are_alike_and_not_certainly_the_same_are_a_warning(
+    balanced: Project,
+) -> None:
+    source = seeds_of(balanced, "circle") / "circle_1.png"
+    picture = cv2.imread(str(source))
+    assert picture is not None
+    # Not a copy beyond doubt: it could be the next picture of the same film.
+    cv2.imwrite(str(seeds_of(balanced, "square") / "shifted.png"), picture[:, 1:])
+    finding = only(balanced, "alike")
+    assert (finding.severity, finding.category) == ("warning", "")
+    assert finding.files == ("circle/circle_1.png", "square/shifted.png")
+
+
+def test_the_same_file_twice_is_not_a_near_duplicate_as_well(balanced: Project) -> None:
+    picture = seeds_of(balanced, "circle") / "circle_1.png"
+    (seeds_of(balanced, "square") / "wrong.png").write_bytes(picture.read_bytes())
+    assert not found(balanced, "near_shared")
+    assert not found(balanced, "near_duplicate")
+
+
+def test_a_category_of_one_picture_saved_many_times_is_one_group(balanced: Project) -> None:
+    folder = seeds_of(balanced, "circle")
+    first, *others = sorted(folder.iterdir())
+    for number, path in enumerate(others):
+        picture = cv2.imread(str(first))
+        assert picture is not None
+        cv2.imwrite(str(path), cv2.convertScaleAbs(picture, beta=number + 1))
+    assert only(balanced, "one_group").category == "circle"
+
+
+def test_a_picture_that_stands_out_is_a_warning_that_names_it(balanced: Project) -> None:
+    blur(balanced, "triangle", "triangle_2.png")
+    finding = only(balanced, "blurred")
+    assert (finding.severity, finding.category, finding.files) == (
+        "warning",
+        "triangle",
+        ("triangle_2.png",),
+    )
+
+
+def test_a_category_that_needs_no_seeds_is_asked_for_what_it_needs(balanced: Project) -> None:
+    code = "made"
+    balanced.add_category(code, (), NewCategory(method="api"))
+    settings = {"method": "api", "api_endpoint": "https://example.org/draw"}
+    configure(balanced, code, generation_settings=settings)
+    finding = only(balanced, "no_inputs")
+    assert (finding.severity, finding.category) == ("error", code)
+    assert "sample_inputs" in finding.fix
+    assert not found(balanced, "no_seeds")
+    configure(balanced, code, sample_inputs=["a red cup"])
+    assert balanced.check() == []
 
 
 def test_an_unknown_code_is_refused(project: Project) -> None:

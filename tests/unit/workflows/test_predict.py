@@ -11,7 +11,7 @@ import pytest
 
 from mlforge import Project
 from mlforge.errors import ArtifactError, ConfigError, DataError
-from mlforge.storage.artifacts import _sealed
+from mlforge.storage.artifact_manifest import sealed
 from mlforge.workflows.train import TrainOptions
 
 Draw = Callable[[str, int], bytes]
@@ -232,7 +232,7 @@ def describe(project: Project, **changes: Any) -> None:
     path = version_folder(project) / "manifest.json"
     body = {key: value for key, value in json.loads(path.read_text()).items() if key != "digest"}
     body = {key: value for key, value in {**body, **changes}.items() if value is not ...}
-    path.write_bytes(_sealed(body))
+    path.write_bytes(sealed(body))
 
 
 @pytest.mark.parametrize(

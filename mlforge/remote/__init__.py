@@ -1,0 +1,1 @@
+"""Calling services: only hosts that the user allowed, only addresses that were checked."""

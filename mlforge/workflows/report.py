@@ -1,0 +1,251 @@
+"""The report of a model: gather what is known of it, and write one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from mlforge.core.digest import digest_json
+from mlforge.core.reporting import Reporter
+from mlforge.errors import ArtifactError, MlforgeError
+from mlforge.evaluation.gates import GateAnswer, parse_gate
+from mlforge.evaluation.records import DeepEvaluation, Evaluation
+from mlforge.modalities import MODALITIES
+from mlforge.report import (
+    MAX_BYTES,
+    CategoryCard,
+    LeaderboardRow,
+    ReportData,
+    render,
+    with_pictures,
+)
+from mlforge.storage.files import make_folder, read_bytes, write_text
+from mlforge.workflows.deep import stored_deep
+from mlforge.workflows.gates import judged
+from mlforge.workflows.trained import TrainedModel, stored_model
+from mlforge.workflows.workspace import Workspace
+
+__all__ = ["WrittenReport", "illustrated_page", "report", "report_data", "seed_paths"]
+
+_PARTS = tuple(field.name for field in fields(DeepEvaluation) if field.name != "version")
+# What the page may grow by where pictures take the place of words.
+_MARGIN = 20_000
+
+
+@dataclass(frozen=True)
+class WrittenReport:
+    """A report on disk.
+
+    Attributes
+    ----------
+    version
+        The model that it is about.
+    file
+        The page.
+    n_bytes
+        Its size.
+    computed, missing
+        Which of the costly diagnostics it shows, and which were not computed yet.
+    """
+
+    version: str
+    file: Path
+    n_bytes: int
+    computed: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def report(workspace: Workspace, name: str | None, reporter: Reporter) -> WrittenReport:
+    """Write the report of a model, with everything that was computed so far.
+
+    Parameters
+    ----------
+    name
+        The version or alias; the one that `predict` would use where None.
+
+    Raises
+    ------
+    ArtifactError
+        If there is no such model, or what is stored of it is damaged.
+    """
+    version = workspace.artifacts.resolve(name)
+    model = stored_model(workspace, version)
+    manifest = workspace.artifacts.manifest(version)
+    deep = stored_deep(workspace, version)
+    gates = [parse_gate(text) for text in workspace.settings.train.gates]
+    _, answers = judged(workspace, [model], gates)
+    others = _same_training(workspace, manifest)
+    data = report_data(workspace, model, manifest, others, deep, answers[version])
+    page = illustrated_page(workspace, data, seed_paths(workspace, reporter))
+    file = workspace.layout.report(version)
+    make_folder(file.parent)
+    write_text(file, page)
+    computed = tuple(p for p in _PARTS if deep is not None and getattr(deep, p) is not None)
+    missing = tuple(part for part in _PARTS if part not in computed)
+    return WrittenReport(version, file, len(page.encode()), computed, missing)
+
+
+def report_data(
+    workspace: Workspace,
+    model: TrainedModel,
+    manifest: Mapping[str, Any],
+    others: Sequence[TrainedModel],
+    deep: DeepEvaluation | None = None,
+    gates: Sequence[GateAnswer] = (),
+) -> ReportData:
+    """Return what a report shows of a model, without pictures.
+
+    Parameters
+    ----------
+    manifest
+        What its artifact's ``manifest.json`` holds, or will hold.
+    others
+        The models of the same training, itself included, best first.
+    deep
+        The costly diagnostics, where there are any.
+    gates
+        The gates that were asked for, with their answers.
+
+    Raises
+    ------
+    ArtifactError
+        If the manifest does not describe a training.
+    """
+    try:
+        return ReportData(
+            project=workspace.root.resolve().name,
+            version=model.version,
+            created=str(manifest["created"]),
+            modality=str(manifest["modality"]["name"]),
+            model=model.model,
+            parameters=dict(manifest["model"]["parameters"]),
+            features=model.features,
+            evaluation=model.evaluation,
+            deep=deep,
+            categories=tuple(
+                _card(workspace, model.evaluation, manifest, entry)
+                for entry in manifest["categories"]
+            ),
+            leaderboard=tuple(_row(other) for other in others),
+            gates=tuple(gates),
+            libraries=_texts(manifest["versions"]),
+            environment=_texts(manifest.get("environment", {})),
+            settings=_settings(manifest),
+        )
+    # Its digests are right, and yet somebody else may have written it.
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"{model.version}: its manifest does not describe a training", "mlforge train --force"
+        ) from error
+
+
+def illustrated_page(workspace: Workspace, data: ReportData, paths: Mapping[str, Path]) -> str:
+    """Return the page with as many pictures of the seeds as fit into it.
+
+    Parameters
+    ----------
+    paths
+        The file of each seed by its digest; a seed that is not there gets no picture.
+    """
+    seeds = data.evaluation.seeds if data.evaluation else ()
+    digests = {seed.file: seed.digest for seed in seeds}
+    image = MODALITIES.get("image")()
+
+    def load(file: str, side: int) -> bytes | None:
+        path = paths.get(digests.get(file, ""))
+        if path is None:
+            return None
+        try:
+            example = workspace.modality.decode(read_bytes(path))
+        except MlforgeError:
+            return None
+        return image.encode(workspace.modality.thumbnail(example, side), "webp", 75)
+
+    budget = MAX_BYTES - _MARGIN - len(render(data).encode())
+    return render(with_pictures(data, load, budget))
+
+
+def seed_paths(workspace: Workspace, reporter: Reporter) -> dict[str, Path]:
+    """Return the file of each of the project's seeds by its digest."""
+    paths: dict[str, Path] = {}
+    for code in workspace.layout.category_codes():
+        try:
+            seeds = workspace.seeds(workspace.category(code)).seeds
+        except MlforgeError as error:
+            reporter.warn(f"{code}: its seeds are not shown: {error.message}")
+            continue
+        paths |= {seed.digest: seed.path for seed in seeds}
+    return paths
+
+
+def _same_training(workspace: Workspace, manifest: Mapping[str, Any]) -> list[TrainedModel]:
+    """Return the models of the training that a manifest comes from, best first."""
+    models = []
+    for version in workspace.artifacts.versions():
+        try:
+            if workspace.artifacts.manifest(version).get("created") == manifest.get("created"):
+                models.append(stored_model(workspace, version))
+        except ArtifactError:
+            # A damaged model is no part of a comparison; its own report says what is wrong.
+            continue
+    return sorted(models, key=lambda m: -m.evaluation.accuracy if m.evaluation else 0.0)
+
+
+def _row(model: TrainedModel) -> LeaderboardRow:
+    scores = model.evaluation
+    return LeaderboardRow(
+        model.version,
+        model.model,
+        model.features,
+        scores.accuracy if scores else None,
+        scores.accuracy_interval if scores else None,
+        model.seconds,
+    )
+
+
+def _card(
+    workspace: Workspace,
+    scores: Evaluation | None,
+    manifest: Mapping[str, Any],
+    entry: Mapping[str, Any],
+) -> CategoryCard:
+    code = str(entry["code"])
+    data = manifest.get("data", {})
+    counts = data.get("categories", {}).get(code, {})
+    score = scores.per_category.get(code) if scores else None
+    techniques, digest = _techniques(workspace, code)
+    return CategoryCard(
+        code=code,
+        name=str(entry["name"]),
+        n_seeds=int(counts.get("n_seeds", score.n_seeds if score else 0)),
+        n_groups=score.n_groups if score and score.n_groups else None,
+        n_samples=int(counts.get("n_samples", 0)),
+        min_confidence=float(entry["min_confidence"]),
+        techniques=techniques,
+        changed=data.get("configs", {}).get(code, digest) != digest,
+    )
+
+
+def _techniques(workspace: Workspace, code: str) -> tuple[tuple[Mapping[str, Any], ...], str]:
+    """Return a category's techniques as they are now, and the digest of its configuration."""
+    try:
+        config = workspace.category(code).config
+    except MlforgeError:
+        return (), ""
+    specs = config.augmentation_settings.techniques
+    return tuple({"name": s.name, **s.parameters} for s in specs), digest_json(config.to_json())
+
+
+def _settings(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a training under dotted names."""
+    tables = dict(manifest.get("settings", {}))
+    tables[manifest["modality"]["name"]] = manifest["modality"]["parameters"]
+    for extractor in manifest["extractors"]:
+        tables[f"features.{extractor['name']}"] = extractor["parameters"]
+    return {f"{table}.{key}": v for table, values in tables.items() for key, v in values.items()}
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    return {str(key): str(value) for key, value in values.items()}
