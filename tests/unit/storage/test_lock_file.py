@@ -48,7 +48,7 @@ def test_the_entry_of_a_category_that_was_removed_goes(lock: Path) -> None:
 def test_unchanged_means_unwritten(lock: Path) -> None:
     os.utime(lock, ns=(1, 1))
     before = lock.stat()
-    reordered = dataclasses.replace(CUP, versions=dict(reversed(CUP.versions.items())))
+    reordered = dataclasses.replace(CUP, versions=dict(reversed(list(CUP.versions.items()))))
     update_lock(lock, {"cup": reordered}, ["cup", "mug"])
     after = lock.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
