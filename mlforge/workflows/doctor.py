@@ -41,6 +41,9 @@ LIBRARIES = (
     "rich",
     "joblib",
     "threadpoolctl",
+    "httpx",
+    "httpcore",
+    "jinja2",
 )
 _LITTLE_SPACE = 1_000_000_000
 

@@ -449,7 +449,7 @@ def test_what_vanishes_or_becomes_a_folder_meanwhile_has_its_row(
     summary = batch(trained, photos, tmp_path / "out", file_format="jsonl")
     rows = {r["file"]: r["error"] for r in read_jsonl(tmp_path / "out" / "predictions.jsonl")}
     assert "no such file" in rows["a.png"]
-    assert "not a file" in rows["two\nlines.png"]
+    assert rows["two\nlines.png"].endswith("two\\x0alines.png: a folder")
     assert (summary.n_files, summary.n_failed) == (5, 2)
 
 
