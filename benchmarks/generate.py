@@ -1,8 +1,8 @@
 """`mlforge samples generate` against a bare albumentations loop, and against Augmentor.
 
 256 px PNG pictures, five techniques, two workers. The bare loop runs in one thread, decodes each
-seed once, applies the same transforms in one `Compose` and encodes with OpenCV; it writes, scores
-and notes nothing.
+seed once, applies the same changes in one `Compose` and encodes with OpenCV; it writes, scores and
+notes nothing.
 """
 
 from __future__ import annotations
@@ -35,12 +35,17 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 import albumentations
 import cv2
 
-from mlforge.techniques import TECHNIQUES
-
 cv2.setNumThreads(1)
-folder, count, names = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
-steps = [TECHNIQUES.get(name, "image")().transform(albumentations) for name in names]
-compose = albumentations.Compose(steps)
+folder, count = sys.argv[1], int(sys.argv[2])
+edge, shift = {"border_mode": cv2.BORDER_REPLICATE, "p": 1}, (-0.08, 0.08)
+still = {"brightness": (1, 1), "contrast": (1, 1), "saturation": (1, 1), "hue": (0, 0), "p": 1}
+compose = albumentations.Compose([
+    albumentations.Affine(rotate=(-15, 15), **edge),
+    albumentations.Affine(scale=(0.85, 1.15), keep_ratio=True, **edge),
+    albumentations.Affine(translate_percent={"x": shift, "y": shift}, **edge),
+    albumentations.ColorJitter(**{**still, "brightness": (0.75, 1.25)}),
+    albumentations.ColorJitter(**{**still, "contrast": (0.75, 1.25)}),
+])
 files = sorted(os.listdir(folder))
 
 
@@ -81,9 +86,9 @@ def main() -> None:
         seeds = project.root / "categories" / "photo" / "seeds"
         bare, few, many = [], [], []
         for _ in range(3):
-            bare.append(_rate(BARE, seeds, str(N_BARE), *TECHNIQUES))
+            bare.append(_rate(BARE, seeds, str(N_BARE)))
             few.append(_seconds(project, N_FEW))
-            bare.append(_rate(BARE, seeds, str(N_BARE), *TECHNIQUES))
+            bare.append(_rate(BARE, seeds, str(N_BARE)))
             many.append(_seconds(project, N_MANY))
         limit = WORKERS * statistics.median(bare)
         marginal = (N_MANY - N_FEW) / (statistics.median(many) - statistics.median(few))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -128,9 +129,10 @@ class Generator(Component):
     def apply_techniques(self, example: Example, rng: np.random.Generator) -> Generated:
         """Pass an example through the category's techniques in their order."""
         recipe: list[Mapping[str, Any]] = []
-        for technique in self.techniques:
-            example, drawn = technique.apply(example, rng)
-            recipe.append({"technique": technique.name, **drawn})
+        for _, members in groupby(self.techniques, key=lambda t: t.family or t.name):
+            run = list(members)
+            example, draws = run[0].apply_run(run, example, rng)
+            recipe += [{"technique": t.name, **d} for t, d in zip(run, draws, strict=True)]
         return Generated(example, tuple(recipe))
 
 

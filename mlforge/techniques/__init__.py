@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -27,11 +28,15 @@ class Technique(Component):
     ----------
     keeps_labels
         Whether the default range keeps the label of whatever the example shows.
+    family
+        Techniques of one family that stand in a row are applied together, by `apply_run`; empty
+        for a technique that is applied by itself.
     revision
         Raised whenever the code gives other examples from the same draws.
     """
 
     modality: ClassVar[str]
+    family: ClassVar[str] = ""
     keeps_labels: ClassVar[bool] = True
     revision: ClassVar[int] = 1
 
@@ -46,6 +51,23 @@ class Technique(Component):
         rng
             The only source of randomness: the same state gives the same bytes.
         """
+
+    @classmethod
+    def apply_run(
+        cls, run: Sequence[Self], example: Any, rng: np.random.Generator
+    ) -> tuple[Any, list[Drawn]]:
+        """Apply several techniques in turn, as `apply` does; a family may do it in one go.
+
+        Parameters
+        ----------
+        run
+            Techniques that stand in a row, at least one, all of this family.
+        """
+        draws = []
+        for technique in run:
+            example, drawn = technique.apply(example, rng)
+            draws.append(drawn)
+        return example, draws
 
     @classmethod
     def versions(cls) -> dict[str, str]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated
 
+import numpy as np
+import numpy.typing as npt
 from annotated_types import Ge, Le
 
 from mlforge.core.component import ComponentConfig
 from mlforge.techniques import Drawn
-from mlforge.techniques.image._albumentations import AlbumentationsTechnique
-from mlforge.techniques.image._image import BORDER
+from mlforge.techniques.image._affine import AffineTechnique, about_centre
 
 __all__ = ["Rotation"]
 
@@ -25,17 +25,17 @@ class RotationConfig(ComponentConfig):
     """The largest angle in degrees, in either direction."""
 
 
-class Rotation(AlbumentationsTechnique):
+class Rotation(AffineTechnique):
     """Turns the image around its centre, as a camera held askew does."""
 
     name = "rotation"
     Config = RotationConfig
+    revision = 2
 
-    def transform(self, library: ModuleType) -> Any:
-        """Build the transform from `config`."""
-        limit = self.config.limit
-        return library.Affine(rotate=(-limit, limit), border_mode=BORDER, p=1.0)
-
-    def describe(self, params: Mapping[str, Any]) -> Drawn:
-        """Return the angle in degrees, counterclockwise."""
-        return {"angle": params["rotate"]}
+    def matrix(
+        self, height: int, width: int, rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.float64], Drawn]:
+        """Return the turn, and its angle in degrees, counterclockwise."""
+        angle = rng.uniform(-self.config.limit, self.config.limit)
+        cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+        return about_centre([[cosine, sine], [-sine, cosine]], height, width), {"angle": angle}

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated
 
+import numpy as np
+import numpy.typing as npt
 from annotated_types import Ge, Le
 
 from mlforge.core.component import ComponentConfig
 from mlforge.techniques import Drawn
-from mlforge.techniques.image._albumentations import AlbumentationsTechnique
-from mlforge.techniques.image._image import BORDER
+from mlforge.techniques.image._affine import AffineTechnique, about_centre
 
 __all__ = ["Scaling"]
 
@@ -25,17 +24,16 @@ class ScalingConfig(ComponentConfig):
     """The largest change of size: 0.15 draws a factor from 0.85 to 1.15."""
 
 
-class Scaling(AlbumentationsTechnique):
+class Scaling(AffineTechnique):
     """Makes what the image shows larger or smaller, as another distance does."""
 
     name = "scaling"
     Config = ScalingConfig
+    revision = 2
 
-    def transform(self, library: ModuleType) -> Any:
-        """Build the transform from `config`."""
-        limits = (1.0 - self.config.limit, 1.0 + self.config.limit)
-        return library.Affine(scale=limits, keep_ratio=True, border_mode=BORDER, p=1.0)
-
-    def describe(self, params: Mapping[str, Any]) -> Drawn:
-        """Return the factor."""
-        return {"factor": params["scale"]["x"]}
+    def matrix(
+        self, height: int, width: int, rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.float64], Drawn]:
+        """Return the change of size, and its factor."""
+        factor = rng.uniform(1.0 - self.config.limit, 1.0 + self.config.limit)
+        return about_centre([[factor, 0], [0, factor]], height, width), {"factor": factor}

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated
 
+import numpy as np
+import numpy.typing as npt
 from annotated_types import Ge, Le
 
 from mlforge.core.component import ComponentConfig
 from mlforge.techniques import Drawn
-from mlforge.techniques.image._albumentations import AlbumentationsTechnique
-from mlforge.techniques.image._image import BORDER
+from mlforge.techniques.image._affine import AffineTechnique, about_centre
 
 __all__ = ["Shear"]
 
@@ -26,21 +25,17 @@ class ShearConfig(ComponentConfig):
     """The largest angle in degrees by which horizontal and vertical lines lean."""
 
 
-class Shear(AlbumentationsTechnique):
+class Shear(AffineTechnique):
     """Slants the image, as looking from the side does."""
 
     name = "shear"
     Config = ShearConfig
+    revision = 2
 
-    def transform(self, library: ModuleType) -> Any:
-        """Build the transform from `config`."""
-        limits = (-self.config.limit, self.config.limit)
-        return library.Affine(shear={"x": limits, "y": limits}, border_mode=BORDER, p=1.0)
-
-    def describe(self, params: Mapping[str, Any]) -> Drawn:
-        """Return the angles in degrees by which vertical (x) and horizontal (y) lines lean."""
-        matrix = params["matrix"]
-        return {
-            "x": math.degrees(math.atan(matrix[0, 1])),
-            "y": math.degrees(math.atan(matrix[1, 0])),
-        }
+    def matrix(
+        self, height: int, width: int, rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.float64], Drawn]:
+        """Return the slant, and by how many degrees vertical (x) and horizontal (y) lines lean."""
+        x, y = rng.uniform(-self.config.limit, self.config.limit, 2)
+        slant = [[1, math.tan(math.radians(x))], [math.tan(math.radians(y)), 1]]
+        return about_centre(slant, height, width), {"x": x, "y": y}

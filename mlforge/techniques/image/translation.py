@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated
 
+import numpy as np
+import numpy.typing as npt
 from annotated_types import Ge, Le
 
 from mlforge.core.component import ComponentConfig
 from mlforge.techniques import Drawn
-from mlforge.techniques.image._albumentations import AlbumentationsTechnique
-from mlforge.techniques.image._image import BORDER
+from mlforge.techniques.image._affine import AffineTechnique
 
 __all__ = ["Translation"]
 
@@ -25,18 +24,19 @@ class TranslationConfig(ComponentConfig):
     """The longest shift, as a share of the width and of the height."""
 
 
-class Translation(AlbumentationsTechnique):
+class Translation(AffineTechnique):
     """Shifts the image by whole pixels, as aiming a little beside the subject does."""
 
     name = "translation"
     Config = TranslationConfig
+    revision = 2
 
-    def transform(self, library: ModuleType) -> Any:
-        """Build the transform from `config`."""
-        limits = (-self.config.limit, self.config.limit)
-        shifts = {"x": limits, "y": limits}
-        return library.Affine(translate_percent=shifts, border_mode=BORDER, p=1.0)
-
-    def describe(self, params: Mapping[str, Any]) -> Drawn:
-        """Return the shift to the right and down, in pixels."""
-        return {"x": int(params["matrix"][0, 2]), "y": int(params["matrix"][1, 2])}
+    def matrix(
+        self, height: int, width: int, rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.float64], Drawn]:
+        """Return the shift, and how far it goes to the right and down, in pixels."""
+        shares = rng.uniform(-self.config.limit, self.config.limit, 2)
+        x, y = (round(share * side) for share, side in zip(shares, (width, height), strict=True))
+        matrix = np.eye(3)
+        matrix[:2, 2] = x, y
+        return matrix, {"x": x, "y": y}

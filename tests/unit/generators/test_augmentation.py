@@ -49,6 +49,35 @@ def test_a_sample_passes_through_the_techniques_in_their_order() -> None:
     np.testing.assert_array_equal(generated.example, expected)
 
 
+def test_what_moves_pixels_in_a_row_moves_them_once() -> None:
+    # Shifted out and back, the edge would be lost; as one shift it stays.
+    generator = augmentation(techniques=[{"name": "translation", "limit": 0.5}] * 2)
+    picture = seed()
+    for copy in range(1, 12):
+        moved, steps = generator.generate([picture], copy, STREAMS), {"x": 0, "y": 0}
+        for step in moved.recipe:
+            steps = {axis: steps[axis] + step[axis] for axis in steps}
+        rows = np.clip(np.arange(24) - steps["y"], 0, 23)
+        columns = np.clip(np.arange(32) - steps["x"], 0, 31)
+        np.testing.assert_array_equal(moved.example, picture[rows[:, None], columns])
+
+
+def test_what_stands_between_keeps_its_place() -> None:
+    names = ["rotation", "scaling", "grayscale", "shear", "rotation"]
+    generator = augmentation(techniques=names)
+    made = generator.generate([seed()], 1, STREAMS)
+    assert [step["technique"] for step in made.recipe] == names
+    rng, expected = STREAMS.rng("copy", 1, 0), seed()
+    first, (grey,), last = generator.techniques[:2], generator.techniques[2:3], names[3:]
+    expected, _ = first[0].apply_run(first, expected, rng)
+    expected, _ = grey.apply(expected, rng)
+    expected, draws = generator.techniques[3].apply_run(generator.techniques[3:], expected, rng)
+    np.testing.assert_array_equal(made.example, expected)
+    assert list(made.recipe[3:]) == [
+        {"technique": name, **drawn} for name, drawn in zip(last, draws, strict=True)
+    ]
+
+
 def test_every_copy_is_varied_by_default() -> None:
     assert untouched(augmentation(), STREAMS, 30) == []
     assert augmentation().limit_per_seed() is None

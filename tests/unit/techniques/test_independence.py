@@ -86,9 +86,9 @@ def test_listing_imports_no_albumentations_and_using_it_never_asks_the_network()
 
 
 def test_versions_name_the_libraries_that_decide_the_bytes() -> None:
-    rotation = TECHNIQUES.get("rotation", "image").versions()
-    assert rotation["albumentations"] == metadata.version("albumentations")
-    assert rotation["albucore"] == metadata.version("albucore")
-    assert rotation["opencv"] == cv2.__version__
+    color = TECHNIQUES.get("color", "image").versions()
+    assert color["albumentations"] == metadata.version("albumentations")
+    assert color["albucore"] == metadata.version("albucore")
+    assert color["opencv"] == cv2.__version__
     noise = TECHNIQUES.get("noise_addition", "image").versions()
     assert noise == {"numpy": np.__version__, "opencv": cv2.__version__}
