@@ -29,8 +29,6 @@ N_KILLS = 8
 # the disk; n = 0 lets it run through and prints how many there are.
 TRIALS = """
 import os, signal, sys
-os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
-import albumentations
 from pathlib import Path
 from mlforge import Project
 from mlforge.workflows.generate import GenerateOptions

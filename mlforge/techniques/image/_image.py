@@ -10,18 +10,10 @@ import numpy as np
 
 from mlforge.techniques import Drawn, Technique
 
-__all__ = ["BORDER", "UNCHANGED_COLOR", "ImageTechnique", "shortened"]
+__all__ = ["BORDER", "ImageTechnique", "shortened"]
 
 BORDER = cv2.BORDER_REPLICATE
 """How a picture goes on beyond its edge. Reflection would invent things, such as a sixth finger."""
-
-UNCHANGED_COLOR = {
-    "brightness": (1.0, 1.0),
-    "contrast": (1.0, 1.0),
-    "saturation": (1.0, 1.0),
-    "hue": (0.0, 0.0),
-}
-"""The ranges with which the transform `ColorJitter` of albumentations does nothing."""
 
 _DIGITS = 6
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated
 
+import numpy as np
+import numpy.typing as npt
 from annotated_types import Ge, Le
 
 from mlforge.core.component import ComponentConfig
 from mlforge.techniques import Drawn
-from mlforge.techniques.image._albumentations import AlbumentationsTechnique
-from mlforge.techniques.image._image import UNCHANGED_COLOR
+from mlforge.techniques.image._image import ImageTechnique, shortened
+from mlforge.techniques.image._tone import with_levels
 
 __all__ = ["Brightness"]
 
@@ -25,17 +25,24 @@ class BrightnessConfig(ComponentConfig):
     """The largest change of brightness: 0.25 draws a factor from 0.75 to 1.25."""
 
 
-class Brightness(AlbumentationsTechnique):
+class Brightness(ImageTechnique):
     """Makes the image lighter or darker, as more or less light does."""
 
     name = "brightness"
     Config = BrightnessConfig
+    revision = 2
 
-    def transform(self, library: ModuleType) -> Any:
-        """Build the transform from `config`."""
-        limits = (1.0 - self.config.limit, 1.0 + self.config.limit)
-        return library.ColorJitter(**UNCHANGED_COLOR | {"brightness": limits}, p=1.0)
+    def apply(
+        self, example: npt.NDArray[np.uint8], rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.uint8], Drawn]:
+        """Return a varied image and the factor of its levels.
 
-    def describe(self, params: Mapping[str, Any]) -> Drawn:
-        """Return the factor."""
-        return {"factor": params["brightness"]}
+        Parameters
+        ----------
+        example
+            uint8, height x width x 3, RGB; it is never changed.
+        rng
+            The only source of randomness.
+        """
+        factor = rng.uniform(1.0 - self.config.limit, 1.0 + self.config.limit)
+        return with_levels(example, factor, 0.0), shortened({"factor": factor})

@@ -12,7 +12,6 @@ from annotated_types import Ge, Le
 from mlforge.core.component import ComponentConfig
 from mlforge.techniques import Drawn
 from mlforge.techniques.image._albumentations import AlbumentationsTechnique
-from mlforge.techniques.image._image import UNCHANGED_COLOR
 
 __all__ = ["Color"]
 
@@ -43,7 +42,7 @@ class Color(AlbumentationsTechnique):
             "hue": (-turn, turn),
             "saturation": (1.0 - self.config.saturation, 1.0 + self.config.saturation),
         }
-        return library.ColorJitter(**UNCHANGED_COLOR | limits, p=1.0)
+        return library.ColorJitter(brightness=(1.0, 1.0), contrast=(1.0, 1.0), **limits, p=1.0)
 
     def describe(self, params: Mapping[str, Any]) -> Drawn:
         """Return the turn of the hue in degrees and the factor of the saturation."""

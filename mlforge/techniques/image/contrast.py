@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated
 
+import cv2
+import numpy as np
+import numpy.typing as npt
 from annotated_types import Ge, Le
 
 from mlforge.core.component import ComponentConfig
 from mlforge.techniques import Drawn
-from mlforge.techniques.image._albumentations import AlbumentationsTechnique
-from mlforge.techniques.image._image import UNCHANGED_COLOR
+from mlforge.techniques.image._image import ImageTechnique, shortened
+from mlforge.techniques.image._tone import with_levels
 
 __all__ = ["Contrast"]
 
@@ -25,17 +26,26 @@ class ContrastConfig(ComponentConfig):
     """The largest change of contrast: 0.25 draws a factor from 0.75 to 1.25."""
 
 
-class Contrast(AlbumentationsTechnique):
+class Contrast(ImageTechnique):
     """Draws light and dark apart or together, as clear or hazy air does."""
 
     name = "contrast"
     Config = ContrastConfig
+    revision = 2
 
-    def transform(self, library: ModuleType) -> Any:
-        """Build the transform from `config`."""
-        limits = (1.0 - self.config.limit, 1.0 + self.config.limit)
-        return library.ColorJitter(**UNCHANGED_COLOR | {"contrast": limits}, p=1.0)
+    def apply(
+        self, example: npt.NDArray[np.uint8], rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.uint8], Drawn]:
+        """Return a varied image and the factor of its levels' distances from the mean grey.
 
-    def describe(self, params: Mapping[str, Any]) -> Drawn:
-        """Return the factor."""
-        return {"factor": params["contrast"]}
+        Parameters
+        ----------
+        example
+            uint8, height x width x 3, RGB; it is never changed.
+        rng
+            The only source of randomness.
+        """
+        factor = rng.uniform(1.0 - self.config.limit, 1.0 + self.config.limit)
+        grey = cv2.mean(cv2.cvtColor(example, cv2.COLOR_RGB2GRAY))[0]
+        varied = with_levels(example, factor, (1.0 - factor) * grey)
+        return varied, shortened({"factor": factor})
