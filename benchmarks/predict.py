@@ -67,9 +67,10 @@ def main() -> None:
 def _save_forest(project: Project, path: Path) -> None:
     """Fit a forest on what `train` fits on, and save it as people do."""
     workspace, reporter = project.workspace, SilentReporter()
-    dataset = project_dataset(workspace, reporter)
+    engine = LocalEngine()
+    dataset = project_dataset(workspace, engine, reporter)
     extractors = make_extractors(workspace)
-    features = feature_matrix(workspace, extractors, dataset.files, LocalEngine(), reporter)
+    features = feature_matrix(workspace, extractors, dataset.files, engine, reporter)
     parameters = MODELS.get("random_forest")().parameters()
     forest = RandomForestClassifier(**parameters, random_state=0).fit(features, dataset.labels)
     classes = [(type(e).__module__, type(e).__name__) for e in extractors]

@@ -70,9 +70,10 @@ def main() -> None:
 def _save_arrays(project: Project, path: Path) -> dict[str, object]:
     """Write what `train` fits on for the bare script; return the forest's parameters."""
     workspace, reporter = project.workspace, SilentReporter()
-    dataset = project_dataset(workspace, reporter)
+    engine = LocalEngine()
+    dataset = project_dataset(workspace, engine, reporter)
     extractors = make_extractors(workspace)
-    features = feature_matrix(workspace, extractors, dataset.files, LocalEngine(), reporter)
+    features = feature_matrix(workspace, extractors, dataset.files, engine, reporter)
     settings = workspace.settings.train
     rng = Streams(("train", settings.seed)).rng("folds")
     labels = dataset.labels[: dataset.n_seeds]

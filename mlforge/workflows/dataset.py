@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,10 +16,12 @@ from mlforge.core.names import printable
 from mlforge.core.records import Seed
 from mlforge.core.reporting import Reporter
 from mlforge.core.validation import validated
+from mlforge.engines.local import LocalEngine
 from mlforge.errors import DataError
 from mlforge.storage.manifest import read_manifest
 from mlforge.workflows.categories import class_folders, class_name
 from mlforge.workflows.features import ExampleFile
+from mlforge.workflows.near_duplicates import find_near_duplicates, look_at, tied_groups
 from mlforge.workflows.sample_plan import make_generator, sample_digest
 from mlforge.workflows.workspace import Category, SeedFolder, Workspace, read_seeds
 
@@ -126,7 +128,7 @@ class _Part:
         return [first[origin] for origin in sorted(first)]
 
 
-def project_dataset(workspace: Workspace, reporter: Reporter) -> Dataset:
+def project_dataset(workspace: Workspace, engine: LocalEngine, reporter: Reporter) -> Dataset:
     """Return the seeds and samples of all categories.
 
     Raises
@@ -134,10 +136,13 @@ def project_dataset(workspace: Workspace, reporter: Reporter) -> Dataset:
     DataError
         If there are fewer than two categories, or one has neither seeds nor samples without them.
     """
-    return _dataset([_part(workspace, c, reporter) for c in workspace.select()], reporter)
+    parts = [_part(workspace, category, reporter) for category in workspace.select()]
+    return _dataset(workspace, parts, engine, reporter)
 
 
-def folder_dataset(workspace: Workspace, folder: Path, reporter: Reporter) -> Dataset:
+def folder_dataset(
+    workspace: Workspace, folder: Path, engine: LocalEngine, reporter: Reporter
+) -> Dataset:
     """Return the files of a folder of class folders; nothing of the project's categories."""
     parts = []
     for code, path in class_folders(folder, workspace.modality.suffixes).items():
@@ -146,7 +151,7 @@ def folder_dataset(workspace: Workspace, folder: Path, reporter: Reporter) -> Da
         seeds = read_seeds(path, config, workspace.modality, folder)
         _warn_of_files(code, seeds, reporter)
         parts.append(_Part(config, seeds))
-    return _dataset(parts, reporter)
+    return _dataset(workspace, parts, engine, reporter)
 
 
 def _part(workspace: Workspace, category: Category, reporter: Reporter) -> _Part:
@@ -161,7 +166,9 @@ def _part(workspace: Workspace, category: Category, reporter: Reporter) -> _Part
     return _Part(category.config, seeds, tuple(samples), generator.needs_seeds)
 
 
-def _dataset(parts: Sequence[_Part], reporter: Reporter) -> Dataset:
+def _dataset(
+    workspace: Workspace, parts: Sequence[_Part], engine: LocalEngine, reporter: Reporter
+) -> Dataset:
     for part in parts:
         _require_examples(part)
     if len(parts) < 2:
@@ -176,7 +183,7 @@ def _dataset(parts: Sequence[_Part], reporter: Reporter) -> Dataset:
         files=tuple(ExampleFile(seed.path, seed.digest) for seed, _ in tested),
         labels=np.array([number for _, number in tested], np.int64),
         seed_index=np.arange(len(tested), dtype=np.int64),
-        groups=_joined_groups([seed for seed, _ in tested], _ties(parts)),
+        groups=_groups(workspace, parts, engine, reporter),
         generated_only=tuple(part.code for part in parts if part.is_generated_only),
     )
     return _with_samples(dataset, parts, [seed for seed, _ in tested])
@@ -201,6 +208,21 @@ def _require_examples(part: _Part) -> None:
     )
 
 
+def _groups(
+    workspace: Workspace, parts: Sequence[_Part], engine: LocalEngine, reporter: Reporter
+) -> tuple[str, ...]:
+    """Return the group of everything that is tested, near-duplicates in one.
+
+    A group that a pattern names (a speaker) is the same in every category already. Samples that
+    stand for inputs look alike by nature; their inputs are their groups.
+    """
+    tested = [seed for part in parts for seed in part.tested()]
+    real = [seed for part in parts if not part.is_generated_only for seed in part.tested()]
+    looks = look_at(workspace, real, engine, reporter)
+    near = find_near_duplicates(workspace.modality, tested, looks)
+    return tied_groups(tested, near, _ties(parts))
+
+
 def _ties(parts: Sequence[_Part]) -> list[tuple[str, str]]:
     """Return pairs of groups that are not independent though no two tested files show it.
 
@@ -215,25 +237,6 @@ def _ties(parts: Sequence[_Part]) -> list[tuple[str, str]]:
         for sample in part.samples
     ]
     return [*alike, *(pair for part in parts for pair in part.seeds.joined)]
-
-
-def _joined_groups(seeds: Sequence[Seed], ties: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """Return the group of each seed; groups that are tied or share a file, anywhere, become one.
-
-    A group that a pattern names (a speaker) is the same in every category already.
-    """
-    parent: dict[str, str] = {}
-
-    def root(group: str) -> str:
-        while parent.get(group, group) != group:
-            group = parent[group]
-        return group
-
-    first: dict[str, str] = {}
-    shared = [(seed.group, first.setdefault(seed.digest, seed.group)) for seed in seeds]
-    for one, other in [*shared, *ties]:
-        parent[root(one)] = root(other)
-    return tuple(root(seed.group) for seed in seeds)
 
 
 def _samples(workspace: Workspace, category: Category, reporter: Reporter) -> list[_Sample]:

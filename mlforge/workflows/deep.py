@@ -125,14 +125,14 @@ def _parts(workspace: Workspace, version: str, reporter: Reporter) -> list[_Part
         raise DataError(
             f"{version}: nothing of it could be scored", "add seeds, then: mlforge train"
         )
-    dataset = project_dataset(workspace, reporter)
+    engine = LocalEngine()
+    dataset = project_dataset(workspace, engine, reporter)
     scored = {seed.digest for seed in evaluation.seeds}
     if dataset.codes != evaluation.codes or not scored <= {f.digest for f in dataset.files}:
         raise DataError(
             f"{version}: the project's seeds are not those that it was trained on",
             "mlforge train, then evaluate the new version",
         )
-    engine = LocalEngine()
     settings = workspace.settings
     data = training_data(
         dataset,

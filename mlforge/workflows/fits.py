@@ -233,6 +233,7 @@ def _join(
         data.streams.rng("intervals"),
         coverage=data.coverage,
         leaky_accuracy=_leaky_accuracy(data, job, candidate, results),
+        generated_only=data.dataset.generated_only,
     )
     return FittedModel(
         candidate,

@@ -123,11 +123,11 @@ def _blobs(dataset: Dataset, modality: Modality) -> dict[str, bytes]:
     """Return the first example of each category that fits, encoded without loss."""
     blobs: dict[str, bytes] = {}
     n_bytes = 0
-    for number in range(len(dataset.codes)):
+    for number in range(min(len(dataset.codes), _MAX_EXAMPLES)):
         row = int(np.argmax(dataset.labels == number))
         example = modality.decode(read_bytes(dataset.files[row].path))
         data = modality.encode(example, modality.formats[0], "high")
-        if len(blobs) < _MAX_EXAMPLES and n_bytes + len(data) <= _MAX_BYTES:
+        if n_bytes + len(data) <= _MAX_BYTES:
             n_bytes += len(data)
             blobs[f"golden-{len(blobs) + 1}.{modality.formats[0]}"] = data
     return blobs

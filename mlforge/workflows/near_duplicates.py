@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,6 @@ __all__ = [
     "NearDuplicates",
     "find_near_duplicates",
     "look_at",
-    "near_duplicate_groups",
     "tied_groups",
 ]
 
@@ -76,32 +76,36 @@ class NearDuplicates:
     crossing: npt.NDArray[np.float64]
 
 
-def near_duplicate_groups(
-    workspace: Workspace, seeds: Sequence[Seed], engine: LocalEngine, reporter: Reporter
+def tied_groups(
+    seeds: Sequence[Seed], near: NearDuplicates, ties: Iterable[tuple[str, str]] = ()
 ) -> tuple[str, ...]:
     """Return the group of each seed, where groups that share a picture become one.
 
     Seeds are of one group if they have the same group already, the same bytes, or are
     near-duplicates, in whatever category, and so are groups that a chain of these ties. A joined
-    group has the least of its groups' names. A seed that cannot be decoded keeps its group.
+    group has the least of its seeds' groups' names.
+
+    Parameters
+    ----------
+    ties
+        Pairs of groups that are to become one though no two seeds show it.
     """
-    looks = look_at(workspace, seeds, engine, reporter)
-    return tied_groups(seeds, find_near_duplicates(workspace.modality, seeds, looks))
-
-
-def tied_groups(seeds: Sequence[Seed], near: NearDuplicates) -> tuple[str, ...]:
-    """Return the group of each seed; see `near_duplicate_groups`."""
-    ties = _Ties(len(seeds))
-    first: dict[tuple[str, str], int] = {}
+    pairs = list(ties)
+    named = dict.fromkeys(chain((seed.group for seed in seeds), *pairs))
+    number_of = {name: len(seeds) + number for number, name in enumerate(named)}
+    joined = _Ties(len(seeds) + len(named))
+    first: dict[str, int] = {}
     for number, seed in enumerate(seeds):
-        ties.tie(number, int(near.cluster[number]))
-        ties.tie(number, first.setdefault(("group", seed.group), number))
-        ties.tie(number, first.setdefault(("digest", seed.digest), number))
+        joined.tie(number, int(near.cluster[number]))
+        joined.tie(number, number_of[seed.group])
+        joined.tie(number, first.setdefault(seed.digest, number))
+    for one, other in pairs:
+        joined.tie(number_of[one], number_of[other])
     names: dict[int, str] = {}
     for number, seed in enumerate(seeds):
-        root = ties.root(number)
+        root = joined.root(number)
         names[root] = min(names.get(root, seed.group), seed.group)
-    return tuple(names[ties.root(number)] for number in range(len(seeds)))
+    return tuple(names[joined.root(number)] for number in range(len(seeds)))
 
 
 def find_near_duplicates(

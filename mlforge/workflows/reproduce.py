@@ -12,6 +12,7 @@ from typing import Any
 from mlforge.core.reporting import Reporter
 from mlforge.core.settings import ProjectSettings
 from mlforge.core.validation import validated
+from mlforge.engines.local import LocalEngine
 from mlforge.errors import ArtifactError
 from mlforge.storage.artifacts import ArtifactStore, StoredArtifact
 from mlforge.storage.files import TEMPORARY_PREFIX, remove_tree
@@ -171,8 +172,11 @@ def _compared(artifact: StoredArtifact, again: StoredArtifact) -> Reproduction:
 
 def _changed_data(past: _Past, reporter: Reporter, data: Path | None) -> tuple[str, ...]:
     """Return what is not as it was, category by category."""
+    engine = LocalEngine()
     dataset = (
-        project_dataset(past, reporter) if data is None else folder_dataset(past, data, reporter)
+        project_dataset(past, engine, reporter)
+        if data is None
+        else folder_dataset(past, data, engine, reporter)
     )
     now, then = data_facts(dataset), past.manifest["data"]
     if now["digest"] == then["digest"]:

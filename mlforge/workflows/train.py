@@ -113,9 +113,9 @@ def train(workspace: Workspace, options: TrainOptions, reporter: Reporter) -> Tr
     engine = LocalEngine(options.workers)
     with exclusive(workspace.layout.artifacts):
         dataset = (
-            project_dataset(workspace, reporter)
+            project_dataset(workspace, engine, reporter)
             if options.data is None
-            else folder_dataset(workspace, options.data, reporter)
+            else folder_dataset(workspace, options.data, engine, reporter)
         )
         for gate in gates:
             check_gate_categories(gate, dataset.codes)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from mlforge import Project
 from mlforge.core.digest import digest_bytes
 from mlforge.core.records import SampleRecord
 from mlforge.core.reporting import SilentReporter
+from mlforge.engines.local import LocalEngine
 from mlforge.errors import DataError
 from mlforge.storage.manifest import Manifest, write_manifest
 from mlforge.workflows.dataset import Dataset, folder_dataset, project_dataset
@@ -23,7 +25,7 @@ Draw = Callable[[str, int], bytes]
 
 
 def dataset(project: Project) -> Dataset:
-    return project_dataset(Workspace(project.root), SilentReporter())
+    return project_dataset(Workspace(project.root), LocalEngine(1), SilentReporter())
 
 
 def digest_of(text: str) -> str:
@@ -240,5 +242,17 @@ def test_a_file_under_a_groups_name_and_another_joins_no_strangers(
 
 
 def test_a_folder_of_class_folders_has_no_samples(project: Project, shapes: Path) -> None:
-    data = folder_dataset(Workspace(project.root), shapes, SilentReporter())
+    data = folder_dataset(Workspace(project.root), shapes, LocalEngine(1), SilentReporter())
     assert (data.n_seeds, len(data.files), data.generated_only) == (15, 15, ())
+
+
+def test_near_duplicates_are_one_group_in_whatever_category(project: Project) -> None:
+    coarse = np.random.default_rng(1).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    scene = cv2.resize(coarse, (160, 120), interpolation=cv2.INTER_CUBIC)
+    for code, name, share in (("circle", "scene.png", 1.0), ("square", "again.jpg", 0.8)):
+        path = project.root / "categories" / code / "seeds" / name
+        path.write_bytes(cv2.imencode(path.suffix, (scene * share).astype(np.uint8))[1].tobytes())
+    data = dataset(project)
+    groups = {data.name(row): group for row, group in enumerate(data.groups)}
+    assert groups["circle/scene.png"] == groups["square/again.jpg"]
+    assert len(set(groups.values())) == len(groups) - 1

@@ -14,6 +14,7 @@ import pytest
 from mlforge import Project
 from mlforge.core.digest import digest_bytes
 from mlforge.core.reporting import SilentReporter
+from mlforge.engines.local import LocalEngine
 from mlforge.errors import ArtifactError
 from mlforge.storage.artifacts import StoredArtifact
 from mlforge.workflows.dataset import folder_dataset
@@ -60,7 +61,7 @@ def test_at_most_eight_examples_and_a_mebibyte_travel_along(
         noise = rng.integers(256, size=(side, side, 3), dtype=np.uint8)
         (tmp_path / f"c{number}").mkdir()
         (tmp_path / f"c{number}" / "a.png").write_bytes(cv2.imencode(".png", noise)[1].tobytes())
-    dataset = folder_dataset(trained.workspace, tmp_path, SilentReporter())
+    dataset = folder_dataset(trained.workspace, tmp_path, LocalEngine(1), SilentReporter())
     files = golden_files(dataset, trained.workspace.modality, artifact)
     names = {f"golden-{number}.png" for number in range(1, n_examples + 1)}
     assert set(files) == {"golden.json", *names}

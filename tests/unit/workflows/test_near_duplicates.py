@@ -14,11 +14,7 @@ from mlforge.core.records import Seed
 from mlforge.core.reporting import SilentReporter
 from mlforge.engines.local import LocalEngine
 from mlforge.modalities.image import Image
-from mlforge.workflows.near_duplicates import (
-    find_near_duplicates,
-    look_at,
-    near_duplicate_groups,
-)
+from mlforge.workflows.near_duplicates import find_near_duplicates, look_at, tied_groups
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -52,8 +48,9 @@ def groups(
     workers: int = 1,
     reporter: SilentReporter | None = None,
 ) -> tuple[str, ...]:
-    engine = LocalEngine(workers)
-    return near_duplicate_groups(project.workspace, seeds, engine, reporter or SilentReporter())
+    workspace, engine = project.workspace, LocalEngine(workers)
+    looks = look_at(workspace, seeds, engine, reporter or SilentReporter())
+    return tied_groups(seeds, find_near_duplicates(workspace.modality, seeds, looks))
 
 
 def test_seeds_that_look_alike_are_one_group(empty: Project, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +18,9 @@ from mlforge.core.reporting import SilentReporter
 from mlforge.errors import ArtifactError
 from mlforge.models import MODELS
 from mlforge.models.random_forest import RandomForest
+from mlforge.workflows import fits
+from mlforge.workflows.fits import PartModel
+from mlforge.workflows.splits import Purpose
 from mlforge.workflows.train import TrainOptions, TrainResult
 
 Draw = Callable[[str, int], bytes]
@@ -56,22 +60,27 @@ def evidence(project: Project, version: str) -> tuple[bytes, dict[str, Any], dic
     return artifact.files["model.onnx"], metrics["evaluation"], manifest
 
 
+@dataclass
+class Fit:
+    """What one fit was for, what it was given, and what its graph was scored on."""
+
+    purpose: Purpose
+    features: Floats
+    scored: Floats
+
+
 class Spy(RandomForest):
     """A random_forest that notes what it is given."""
 
     name: ClassVar[str] = "spy"
-    fitted: ClassVar[list[tuple[Floats, list[Floats]]]] = []
+    fitted: ClassVar[list[Fit]] = []
+    purpose: ClassVar[Purpose]
 
     def fit(
         self, features: Floats, labels: npt.NDArray[np.int64], rng: np.random.Generator
     ) -> None:
         super().fit(features, labels, rng)
-        self.scored: list[Floats] = []
-        self.fitted.append((features.copy(), self.scored))
-
-    def predict_proba(self, features: Floats) -> npt.NDArray[np.float64]:
-        self.scored.append(features.copy())
-        return super().predict_proba(features)
+        self.fitted.append(Fit(self.purpose, features.copy(), features[:0]))
 
 
 @pytest.fixture
@@ -79,6 +88,18 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> type[Spy]:
     sources = [*MODELS._sources, _Source("spy", "tests", lambda: Spy)]
     monkeypatch.setitem(vars(MODELS), "_sources", sources)
     monkeypatch.setattr(Spy, "fitted", [])
+    plain_fit, plain_probabilities = fits._fit, PartModel.probabilities
+
+    def fit(data: Any, asked: Any) -> Any:
+        Spy.purpose = asked.split.purpose
+        return plain_fit(data, asked)
+
+    def probabilities(part: PartModel, features: Floats) -> npt.NDArray[np.float64]:
+        Spy.fitted[-1].scored = features.copy()
+        return plain_probabilities(part, features)
+
+    monkeypatch.setattr(fits, "_fit", fit)
+    monkeypatch.setattr(PartModel, "probabilities", probabilities)
     return Spy
 
 
@@ -91,7 +112,7 @@ class Rows:
         from mlforge.workflows.features import feature_matrix, make_extractors
 
         workspace, reporter = project.workspace, SilentReporter()
-        self.dataset = project_dataset(workspace, reporter)
+        self.dataset = project_dataset(workspace, LocalEngine(1), reporter)
         matrix = feature_matrix(
             workspace, make_extractors(workspace), self.dataset.files, LocalEngine(1), reporter
         )
@@ -110,11 +131,17 @@ class Rows:
 
 
 def folds_of(spy: type[Spy]) -> list[tuple[Floats, Floats]]:
-    """The fits of folds: what each was trained on, and what it scored."""
-    most = max(len(features) for features, _ in spy.fitted)
-    folds = [(f, scored[0]) for f, scored in spy.fitted if len(f) < most]
-    assert len(folds) == len(spy.fitted) - 1, "one fit is of everything"
+    """The fits of folds, whole and half: what each was trained on, and what it scored."""
+    kinds = (Purpose.FOLD, Purpose.HALF)
+    folds = [(fit.features, fit.scored) for fit in spy.fitted if fit.purpose in kinds]
+    assert all(len(scored) for _, scored in folds)
     return folds
+
+
+def whole_of(spy: type[Spy]) -> Floats:
+    """What the model that ships was trained on."""
+    (final,) = (fit for fit in spy.fitted if fit.purpose is Purpose.FINAL)
+    return final.features
 
 
 def test_training_reports_an_honest_estimate_with_its_interval(generated: Project) -> None:
@@ -151,9 +178,9 @@ def test_samples_of_a_tested_seed_are_never_trained_on(generated: Project, spy: 
         assert not rows.seeds(trained_on) & rows.seeds(scored)
         assert not rows.all_are_seeds(trained_on), "samples of other seeds are trained on"
         tested += rows.seeds(scored)
-    assert sorted(tested) == list(range(15)), "each seed is tested once"
-    whole = max((features for features, _ in spy.fitted), key=len)
-    assert len(whole) == 15 + 24
+    twice = sorted([*range(15)] * 2)
+    assert sorted(tested) == twice, "each seed is tested once, and once after half of the seeds"
+    assert len(whole_of(spy)) == 15 + 24
 
 
 def test_a_group_is_never_split(generated: Project, spy: type[Spy], draw: Draw) -> None:
@@ -165,9 +192,7 @@ def test_a_group_is_never_split(generated: Project, spy: type[Spy], draw: Draw) 
     train(generated, models=("spy",))
     rows = Rows(generated)
     assert set(rows.dataset.groups) == {"scene0", "scene1", "scene2"}, "across categories too"
-    folds = folds_of(spy)
-    assert len(folds) == 3
-    for trained_on, scored in folds:
+    for trained_on, scored in folds_of(spy):
         assert not rows.groups(trained_on) & rows.groups(scored)
 
 
@@ -197,9 +222,7 @@ def test_the_same_file_in_two_categories_is_warned_of_and_never_split(
     reporter = SilentReporter()
     train(Project(project.root, reporter), models=("spy",))
     assert any("circle/circle_1.png, square/wrong.png" in w for w in reporter.warnings)
-    folds = folds_of(spy)
-    assert len(folds) == 3
-    for features, scored in folds:
+    for features, scored in folds_of(spy):
         assert not {row.tobytes() for row in features} & {row.tobytes() for row in scored}
 
 
@@ -239,13 +262,14 @@ def test_the_shipped_graph_gives_the_models_own_probabilities(
     models: list[Spy] = []
 
     def to_onnx(self: Spy) -> bytes:
-        models.append(self)
+        if Spy.purpose is Purpose.FINAL:
+            models.append(self)
         return RandomForest.to_onnx(self)
 
     monkeypatch.setattr(Spy, "to_onnx", to_onnx)
     version = train(generated, models=("spy",)).best.version
     (model,) = models
-    features = max((features for features, _ in spy.fitted), key=len)
+    features = whole_of(spy)
     graph = OnnxGraph(generated.artifacts.load(version).files["model.onnx"], "graph")
     shipped = graph.run(features)
     np.testing.assert_allclose(shipped, RandomForest.predict_proba(model, features), atol=1e-5)

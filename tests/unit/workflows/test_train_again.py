@@ -11,6 +11,8 @@ import pytest
 
 from mlforge import Project
 from mlforge.modalities import Modality
+from mlforge.workflows import features
+from mlforge.workflows.features import ExampleFile
 from mlforge.workflows.generate import GenerateOptions
 from mlforge.workflows.train import TrainOptions, TrainResult
 
@@ -209,7 +211,7 @@ def test_features_are_extracted_once(generated: Project, monkeypatch: pytest.Mon
     def fail(*_: object) -> None:
         pytest.fail("decoded although the features are cached")
 
-    monkeypatch.setattr(type(generated.workspace.modality), "decode", fail)
+    monkeypatch.setattr(features, "_decode", fail)
     assert not train(generated, force=True).best.up_to_date
 
 
@@ -218,16 +220,15 @@ def test_a_new_seed_is_all_that_is_extracted(
 ) -> None:
     train(generated)
     (seeds_of(generated, "circle") / "new.png").write_bytes(draw("circle", 70))
-    modality = type(generated.workspace.modality)
-    plain_decode, decoded = modality.decode, []
+    plain_decode, decoded = features._decode, []
 
-    def decode(self: Modality, data: bytes) -> Any:
-        decoded.append(data)
-        return plain_decode(self, data)
+    def decode(modality: Modality, file: ExampleFile) -> Any:
+        decoded.append(file.path.name)
+        return plain_decode(modality, file)
 
-    monkeypatch.setattr(modality, "decode", decode)
+    monkeypatch.setattr(features, "_decode", decode)
     train(generated)
-    assert decoded == [draw("circle", 70)]
+    assert decoded == ["new.png"]
 
 
 def test_a_damaged_artifact_is_trained_again(trained: Project) -> None:

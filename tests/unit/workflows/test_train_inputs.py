@@ -86,7 +86,7 @@ def test_a_parameter_out_of_range_or_of_another_type_is_refused(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[train]\nmodels = ["random_forrest"]', "mlforge.toml: models: unknown model"),
+        ('[train]\nmodels = ["random_forrest"]', "mlforge.toml: train.models: unknown model"),
         ('[features]\nuse = ["colour"]', "mlforge.toml: features.use: unknown extractor"),
         ("[features.colour]\nx = 1", "mlforge.toml: [features]: unknown extractor"),
         ("[models.forest]\nx = 1", "mlforge.toml: [models]: unknown model"),
@@ -285,6 +285,7 @@ def test_an_unreadable_cache_is_a_storage_error(
 
 
 def test_a_file_in_two_categories_is_one_group_whatever_the_patterns_say(project: Project) -> None:
+    from mlforge.engines.local import LocalEngine
     from mlforge.workflows.dataset import project_dataset
 
     first, second, *_ = project.workspace.layout.category_codes()
@@ -292,7 +293,7 @@ def test_a_file_in_two_categories_is_one_group_whatever_the_patterns_say(project
     shutil.copy(seed, project.workspace.layout.seeds(second) / f"x_jackson_1{seed.suffix}")
     configure(project, second, "", group_pattern="*_{group}_*")
 
-    dataset = project_dataset(project.workspace, SilentReporter())
+    dataset = project_dataset(project.workspace, LocalEngine(1), SilentReporter())
 
     digests = [file.digest for file in dataset.files]
     shared = next(digest for digest in digests if digests.count(digest) == 2)
