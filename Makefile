@@ -17,7 +17,7 @@ setup: $(READY)  ## an environment in .venv, with uv where it is there
 $(READY): pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \
 		uv venv --quiet --allow-existing --python '>=3.11,<3.14' $(VENV) && \
-		uv pip install --quiet --python $(BIN)/python --editable '.[dev,embed,heic,parquet]'; \
+		uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[dev,embed,heic,parquet]'; \
 	else \
 		for python in python3 python3.13 python3.12 python3.11; do \
 			$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && break; \

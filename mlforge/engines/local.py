@@ -103,11 +103,16 @@ class LocalEngine:
     ) -> Iterator[Value]:
         """Run `function` over `items` in threads, and give each value in the items' order.
 
-        For work that releases the interpreter's lock, such as fits: nothing is copied.
+        For work that releases the interpreter's lock, such as fits: nothing is copied. Linear
+        algebra keeps to one thread meanwhile: more would fight for processors, and its sums would
+        have other last bits.
         """
+        from threadpoolctl import threadpool_limits
+
         pool = ThreadPoolExecutor(min(self.workers, max(len(items), 1)))
         try:
-            yield from pool.map(function, items)
+            with threadpool_limits(1):
+                yield from pool.map(function, items)
         finally:
             # When interrupted, a fit cannot be stopped, but nobody waits for it.
             pool.shutdown(wait=False, cancel_futures=True)

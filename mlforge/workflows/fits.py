@@ -305,9 +305,9 @@ def _fit_novelties(data: TrainingData, engine: LocalEngine) -> _Novelties:
         return fit(split).score(data.features[split.test])
 
     folds = data.of(Purpose.FOLD)
-    (final,) = data.of(Purpose.FINAL)
     scores = dict(zip(folds, engine.map_threads(score, folds), strict=True))
-    return _Novelties(fit(final), scores)
+    (final,) = engine.map_threads(fit, data.of(Purpose.FINAL))
+    return _Novelties(final, scores)
 
 
 def _fit(data: TrainingData, fit: _Fit) -> _Fitted:

@@ -226,3 +226,21 @@ def _die(number: int) -> int:
 def test_a_killed_worker_is_an_engine_error() -> None:
     with pytest.raises(EngineError, match="worker process"):
         list(LocalEngine(2).map(_die, [1, 2, 3, 4]))
+
+
+def _blas_threads(_: int) -> list[int]:
+    from threadpoolctl import threadpool_info
+
+    return [library["num_threads"] for library in threadpool_info()]
+
+
+def test_linear_algebra_keeps_to_one_thread_and_is_let_go_after() -> None:
+    before = _blas_threads(0)
+    seen = [
+        threads
+        for found in LocalEngine(2).map_threads(_blas_threads, range(4))
+        for threads in found
+    ]
+    assert seen
+    assert set(seen) == {1}
+    assert _blas_threads(0) == before
