@@ -61,7 +61,8 @@ def main() -> None:
         ours += ["--project", str(project.root)]
         theirs = [sys.executable, str(script), str(model), str(photo)]
         report(compare("mlforge predict / joblib script", 0.35, ours, theirs, n_pairs=15))
-        report(_warm(project, photo))
+        for comparison in _warm(project, photo):
+            report(comparison)
 
 
 def _save_forest(project: Project, path: Path) -> None:
@@ -78,19 +79,38 @@ def _save_forest(project: Project, path: Path) -> None:
     joblib.dump((forest, dataset.codes, classes), path)  # noqa: TID251 - see above
 
 
-def _warm(project: Project, photo: Path) -> Comparison:
-    """Time `predict_file` against features and graph alone, in turn, in this process."""
+def _warm(project: Project, photo: Path) -> list[Comparison]:
+    """Time predictions in this process against their bare parts, in turn.
+
+    Once of a decoded example, against features and graph alone; once of a file, against these and
+    the decoding.
+    """
     predictor = project.predictor()
     example = predictor.decode_file(photo)
     graph = predictor._graph  # noqa: SLF001 - the bare part that is compared with
+    modality, extractors = predictor.modality, predictor.extractors
 
-    def bare() -> None:
-        graph.run(np.hstack([extractor.extract([example]) for extractor in predictor.extractors]))
+    def bare(decoded: object) -> None:
+        graph.run(np.hstack([extractor.extract([decoded]) for extractor in extractors]))
 
-    pairs = [(_seconds(lambda: predictor.predict_file(photo)), _seconds(bare)) for _ in range(8)]
-    ours, theirs = (sorted(side)[len(side) // 2] for side in zip(*pairs[1:], strict=True))
-    ratios = tuple(a / b for a, b in pairs[1:])
-    return Comparison("predict_file / features and ONNX, 100 times", 1.3, ratios, ours, theirs)
+    return [
+        _compared(
+            "predict_example / features and ONNX, 100 times",
+            lambda: predictor.predict_example(example, "photo"),
+            lambda: bare(example),
+        ),
+        _compared(
+            "predict_file / decoding, features and ONNX, 100 times",
+            lambda: predictor.predict_file(photo),
+            lambda: bare(modality.decode(photo.read_bytes())),
+        ),
+    ]
+
+
+def _compared(name: str, ours: Callable[[], object], theirs: Callable[[], object]) -> Comparison:
+    pairs = [(_seconds(ours), _seconds(theirs)) for _ in range(8)][1:]
+    one, other = (sorted(side)[len(side) // 2] for side in zip(*pairs, strict=True))
+    return Comparison(name, 1.3, tuple(a / b for a, b in pairs), one, other)
 
 
 def _seconds(action: Callable[[], object]) -> float:

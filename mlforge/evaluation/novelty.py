@@ -70,6 +70,10 @@ class Novelty:
         self._scale = scale
         self._projection = projection
         self._references = references
+        # Converted once: a single prediction would spend most of its time on it.
+        self._wide_projection = projection.astype(np.float64)
+        self._wide_references = np.ascontiguousarray(references.T, np.float64)
+        self._reference_squares = (self._wide_references**2).sum(axis=0)
 
     @classmethod
     def fit(
@@ -109,11 +113,11 @@ class Novelty:
             ``n_examples x n_features``.
         """
         units = _unit(((features - self._centre) / self._scale).astype(np.float64))
-        points = units @ self._projection
+        points = units @ self._wide_projection
         squares = (
             (points**2).sum(axis=1)[:, None]
-            + (self._references.astype(np.float64) ** 2).sum(axis=1)
-            - 2 * points @ self._references.T
+            + self._reference_squares
+            - 2 * points @ self._wide_references
         )
         n_nearest = min(_N_NEIGHBOURS, len(self._references))
         nearest = np.partition(squares, n_nearest - 1, axis=1)[:, :n_nearest]
