@@ -7,7 +7,7 @@ MLFORGE := $(BIN)/mlforge
 UNSEEN := docs/tutorials/unseen
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types layers docs bench clean
+.PHONY: help setup demo test check format lint types layers docs bench campaign clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,6 +60,9 @@ check: lint types layers docs test  ## everything that must hold
 
 bench: $(READY)  ## the benchmarks, as ratios
 	$(BIN)/python -m benchmarks
+
+campaign: $(READY)  ## kills, broken disks, hostile files: every figure at full size, about an hour
+	$(BIN)/python -m campaign
 
 clean:  ## remove what the commands above made
 	rm -rf $(VENV) artifacts/models artifacts/cache categories/*/samples mlforge.lock

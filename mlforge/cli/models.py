@@ -98,16 +98,19 @@ def show(
     """Show what a model was made from and how good it is."""
     from mlforge.cli.blocks import Cell, Column, Line, Row, table
     from mlforge.cli.scores import evaluation_blocks, model_values
+    from mlforge.storage.artifact_manifest import check_described
     from mlforge.workflows.trained import stored_model
 
     project = session.project
     chosen = project.artifacts.resolve(session.ask(version, "VERSION"))
+    manifest = project.artifacts.manifest(chosen)
+    check_described(manifest, chosen)
     model = stored_model(project.workspace, chosen)
     aliases = project.artifacts.aliases.read()
     document = {
         **model_values(model),
         "aliases": _names_of(chosen, aliases),
-        **_made_from(project.artifacts.manifest(chosen)),
+        **_made_from(manifest),
     }
     history = [
         {"alias": alias.name, **vars(change)}

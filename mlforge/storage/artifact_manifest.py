@@ -19,6 +19,7 @@ __all__ = [
     "MAX_FILES",
     "MAX_MANIFEST_BYTES",
     "SCHEMA",
+    "check_described",
     "check_file",
     "check_files",
     "identity",
@@ -96,6 +97,39 @@ def _describes_files(files: Any) -> bool:
         return False
 
     return isinstance(files, dict) and all(described(file) for file in files.values())
+
+
+def check_described(manifest: Mapping[str, Any], where: str) -> None:
+    """Raise `ArtifactError` unless a manifest says of what people ask in the form of ours.
+
+    Its digests are right, and yet somebody else may have written it.
+    """
+    match manifest:
+        case {
+            "created": str(),
+            "model": {"name": str(), "parameters": dict()},
+            "extractors": [*extractors],
+            "categories": [*categories],
+            "n_features": int(),
+            "n_seeds": int(),
+            "n_samples": int(),
+            "versions": dict(),
+        } if (
+            all(map(_is_extractor, extractors))
+            and all(_holds_text(category, "code") for category in categories)
+            and (not manifest.get("data") or _holds_text(manifest["data"], "digest"))
+            and (not manifest.get("origin") or _holds_text(manifest["origin"], "version"))
+        ):
+            return
+    raise ArtifactError(f"{where}: its manifest does not describe a model", AGAIN)
+
+
+def _is_extractor(value: Any) -> bool:
+    return _holds_text(value, "name") and isinstance(value.get("parameters"), dict)
+
+
+def _holds_text(value: Any, key: str) -> bool:
+    return isinstance(value, dict) and isinstance(value.get(key), str)
 
 
 def check_files(where: str, sizes: Mapping[str, int]) -> None:

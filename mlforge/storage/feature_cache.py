@@ -11,7 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mlforge.core.digest import digest_bytes
-from mlforge.storage.files import make_folder, read_bytes, remove_file, write_bytes
+from mlforge.storage.files import (
+    make_folder,
+    read_bytes,
+    remove_file,
+    remove_temporaries,
+    write_bytes,
+)
 
 __all__ = ["FeatureCache"]
 
@@ -59,4 +65,6 @@ class FeatureCache:
         np.savez(buffer, digests=np.array(digests, dtype="U64"), values=values)
         data = buffer.getvalue()
         make_folder(self.folder)
+        # Where somebody else stores at the same time, that store fails and is made up for.
+        remove_temporaries(self.folder)
         write_bytes(self.folder / f"{digest_bytes(data)}.npz", data)

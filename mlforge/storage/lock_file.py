@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlforge.core.digest import json_bytes
+from mlforge.core.digest import digest_json, json_bytes
 from mlforge.core.strict_json import parse_json
 from mlforge.errors import ConfigError
 from mlforge.storage.files import read_bytes, write_json
@@ -18,7 +18,7 @@ __all__ = ["LockedCategory", "read_lock", "update_lock"]
 # A list of seeds grows with the project; a hundred thousand of them take two megabytes.
 _MAX_BYTES = 64 * 1024 * 1024
 SCHEMA = "mlforge.lock/1"
-# So many digits of a seed's digest stand in the lock.
+# So many digits of a seed's digest, and of the digest of an entry, stand in the lock.
 _N_DIGITS = 16
 
 
@@ -60,7 +60,9 @@ def read_lock(path: Path) -> dict[str, LockedCategory]:
         document = parse_json(read_bytes(path), path.name, _MAX_BYTES)
     except ConfigError:
         return {}
-    categories = document.get("categories") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        return {}
+    categories = document.get("categories")
     if not isinstance(categories, dict):
         return {}
     entries = {code: _entry(values) for code, values in categories.items()}
@@ -84,13 +86,14 @@ def _text(document: Mapping[str, Any]) -> bytes:
 def _values(entry: LockedCategory) -> dict[str, Any]:
     """Return an entry as it stands in the lock: a line a key, so that a diff is short."""
     versions = sorted(entry.versions.items())
-    return {
+    values = {
         "config": entry.config,
         "count": entry.count,
         "seeds": " ".join(entry.seeds),
         "samples": entry.samples,
         "versions": " ".join(f"{library}={version}" for library, version in versions),
     }
+    return {**values, "check": digest_json(values)[:_N_DIGITS]}
 
 
 def _entry(values: Any) -> LockedCategory | None:
@@ -101,7 +104,12 @@ def _entry(values: Any) -> LockedCategory | None:
             "seeds": str(seeds),
             "samples": str(samples),
             "versions": str(versions),
-        } if count >= 0:
+            "check": str(check),
+            **rest,
+        } if count >= 0 and not rest:
+            noted = {key: value for key, value in values.items() if key != "check"}
+            if check != digest_json(noted)[:_N_DIGITS]:
+                return None
             pairs = [pair.partition("=") for pair in versions.split()]
             named = {library: version for library, _, version in pairs}
             return LockedCategory(config, count, tuple(seeds.split()), samples, named)

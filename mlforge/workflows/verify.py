@@ -17,7 +17,14 @@ from mlforge.remote.http import Request
 from mlforge.storage.files import read_bytes
 from mlforge.storage.lock_file import LockedCategory, read_lock
 from mlforge.storage.locking import exclusive
-from mlforge.storage.manifest import Entry, Outline, read_outline, samples_digest
+from mlforge.storage.manifest import (
+    Entry,
+    Outline,
+    manifest_line,
+    manifest_lines,
+    read_outline,
+    samples_digest,
+)
 from mlforge.storage.responses import ResponseStore
 from mlforge.workflows.sample_lock import (
     cause_of_difference,
@@ -78,18 +85,22 @@ class _Chunk:
     maker: Maker
     folder: Path
     portions: tuple[Portion, ...]
-    files: Mapping[tuple[str, int], str]
+    entries: Mapping[tuple[str, int], Entry]
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """One sample: the digest of its file, empty where there is none, and of it made again."""
+    """One sample: the digest of its file, empty where there is none, and of it made again.
+
+    `noted` says whether the manifest's line is the one that is made again.
+    """
 
     seed: str
     copy: int
     on_disk: str
     made: str
     failure: str
+    noted: bool
 
 
 @dataclass(frozen=True)
@@ -164,7 +175,7 @@ def _case(workspace: Workspace, category: Category, noted: LockedCategory | None
 
 def _chunks(workspace: Workspace, case: _Case) -> list[_Chunk]:
     maker = make_maker(workspace, case.category, case.recipe)
-    files = {entry.key: entry.file for entry in case.entries}
+    entries = {entry.key: entry for entry in case.entries}
     copies: dict[str, list[int]] = {}
     for entry in case.entries:
         if case.remade and entry.seed in case.sources:
@@ -175,30 +186,35 @@ def _chunks(workspace: Workspace, case: _Case) -> list[_Chunk]:
     ]
     responses = _responses(workspace, case, wanted)
     return [
-        _Chunk(maker, case.folder, part, _named(part, files))
+        _Chunk(maker, case.folder, part, _named(part, entries))
         for part in portions(wanted, responses)
     ]
 
 
 def _named(
-    part: Iterable[Portion], files: Mapping[tuple[str, int], str]
-) -> dict[tuple[str, int], str]:
+    part: Iterable[Portion], entries: Mapping[tuple[str, int], Entry]
+) -> dict[tuple[str, int], Entry]:
     keys = ((portion.source.digest, copy) for portion in part for copy in portion.copies)
-    return {key: files[key] for key in keys}
+    return {key: entries[key] for key in keys}
 
 
 def _look(chunk: _Chunk) -> list[_Seen]:
     """Make the samples of a chunk again; run by a worker."""
+    drawn = [
+        record for portion in chunk.portions for record, _ in draw_samples(chunk.maker, portion)
+    ]
+    entries = [chunk.entries[record.seed, record.copy] for record in drawn]
+    lines = manifest_lines(chunk.folder, entries)
     return [
         _Seen(
             record.seed,
             record.copy,
-            _digest(chunk.folder, chunk.files[record.seed, record.copy]),
+            _digest(chunk.folder, entry.file),
             record.digest,
             record.failure,
+            line == manifest_line(record),
         )
-        for portion in chunk.portions
-        for record, _ in draw_samples(chunk.maker, portion)
+        for record, entry, line in zip(drawn, entries, lines, strict=True)
     ]
 
 
@@ -246,7 +262,9 @@ def _difference(case: _Case, entry: Entry, one: _Seen | None, cause: str) -> str
         return "its seed or input is gone"
     if one is None:
         return "the service's answer is gone"
-    return "" if (one.made, one.failure) == (entry.digest, entry.failure) else cause
+    if (one.made, one.failure) != (entry.digest, entry.failure):
+        return cause
+    return "" if one.noted else "its line in the manifest was changed"
 
 
 def _unlisted(case: _Case) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import json
 import os
 import signal
@@ -12,11 +11,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from campaign._disk import Disk
 from mlforge.core.records import SampleRecord
 from mlforge.errors import StorageError
 from mlforge.storage.artifacts import ArtifactStore
@@ -45,72 +44,6 @@ PATIENCE = 60
 OLD, NEW = b"old" * 1000, b"new" * 2000
 DIGEST = "a" * 64
 ROW = np.array([[1.0, 2.0]], np.float32)
-
-
-class Disk:
-    """Stands before the operating system and fails the chosen operation.
-
-    Parameters
-    ----------
-    fail_at
-        The number of the first operation that fails, from 1; 0 for none.
-    number
-        The error it fails with.
-    sticky
-        Whether all later ones fail too.
-    """
-
-    def __init__(self, fail_at: int = 0, number: int = 0, *, sticky: bool = False) -> None:
-        self.fail_at, self.number, self.sticky = fail_at, number, sticky
-        self.count = 0
-
-    def tick(self) -> None:
-        self.count += 1
-        later = self.sticky and self.count > self.fail_at
-        if self.fail_at and (self.count == self.fail_at or later):
-            raise OSError(self.number, os.strerror(self.number))
-
-    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*arguments: Any, **options: Any) -> Any:
-            self.tick()
-            return function(*arguments, **options)
-
-        return counted
-
-    def open(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def opened(file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
-            self.tick()
-            made = function(file, mode, *arguments, **options)
-            return _File(made, self) if set(mode) & set("wax+") else made
-
-        return opened
-
-    def install(self, patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(io, "open", self.open(io.open))
-        # Syncing counts and fails like the rest, and is not waited for.
-        patch.setattr(os, "fsync", self.wrap(lambda descriptor: None))
-        for name in ("open", "replace", "rename", "unlink", "rmdir", "mkdir"):
-            patch.setattr(os, name, self.wrap(getattr(os, name)))
-
-
-class _File:
-    """A file whose writes count as operations."""
-
-    def __init__(self, file: Any, disk: Disk) -> None:
-        self._file, self._disk = file, disk
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
-
-    def __enter__(self) -> _File:
-        return self
-
-    def __exit__(self, *arguments: object) -> None:
-        self._file.close()
-
-    def write(self, data: Any) -> int:
-        self._disk.tick()
-        return int(self._file.write(data))
 
 
 @dataclass(frozen=True)
@@ -229,7 +162,7 @@ def fresh(folder: Path, action: Action) -> Path:
 def count_operations(folder: Path, action: Action) -> int:
     disk = Disk()
     with pytest.MonkeyPatch.context() as patch:
-        disk.install(patch)
+        disk.install(patch.setattr)
         action.act(folder)
     return disk.count
 
@@ -260,7 +193,7 @@ def test_whichever_operation_fails_readers_see_the_old_or_the_new(
     for place in range(1, n_operations + 1):
         folder = fresh(tmp_path / f"fail-{place}", action)
         with pytest.MonkeyPatch.context() as patch:
-            Disk(place, number, sticky=sticky).install(patch)
+            Disk(place, number, sticky=sticky).install(patch.setattr)
             error = failure(action, folder)
         if error is None:
             # Making a folder that is there may fail without harm.
@@ -294,7 +227,7 @@ def test_whichever_operation_fails_each_file_of_a_batch_is_whole(
     for place in range(1, n_operations + 1):
         folder = fresh(tmp_path / f"fail-{place}", action)
         with pytest.MonkeyPatch.context() as patch:
-            Disk(place, number, sticky=sticky).install(patch)
+            Disk(place, number, sticky=sticky).install(patch.setattr)
             with pytest.raises(StorageError):
                 batch(folder)
         found = read_files(folder)

@@ -49,6 +49,14 @@ def evidence(project: Project, version: str) -> tuple[bytes, Any, dict[str, Any]
     return artifact.files["model.onnx"], metrics["evaluation"], manifest
 
 
+def refused(action: Callable[[], object]) -> StorageError | None:
+    try:
+        action()
+    except StorageError as error:
+        return error
+    return None
+
+
 def test_whichever_write_fails_no_half_version_is_there_and_the_next_run_succeeds(
     generated: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -58,6 +66,7 @@ def test_whichever_write_fails_no_half_version_is_there_and_the_next_run_succeed
         expected = evidence(whole, whole.train(OPTIONS).best.version)
         total = n_writes()
     assert total > 10
+    n_survived = 0
     artifacts = generated.root / "artifacts"
     pristine = Path(shutil.copytree(artifacts, tmp_path / "pristine"))
     for n in range(1, total + 1):
@@ -66,9 +75,11 @@ def test_whichever_write_fails_no_half_version_is_there_and_the_next_run_succeed
         code = CODES[n % len(CODES)]
         with monkeypatch.context() as patch:
             failing(patch, n=n, code=code, sticky=n % 2 == 0)
-            with pytest.raises(StorageError, match=os.strerror(code)) as caught:
-                generated.train(OPTIONS)
-        assert caught.value.hint, n
+            error = refused(lambda: generated.train(OPTIONS))
+        n_survived += error is None
+        if error is not None:
+            assert os.strerror(code) in error.message, n
+            assert error.hint, n
         assert list(generated.root.rglob(".mlforge-tmp-*")) == [], n
         for version in generated.artifacts.versions():
             assert evidence(generated, version) == expected, n
@@ -76,6 +87,7 @@ def test_whichever_write_fails_no_half_version_is_there_and_the_next_run_succeed
         assert result.best.version == "random_forest-0001", n
         assert evidence(generated, result.best.version) == expected, n
         assert generated.predictor().version == result.best.version, n
+    assert n_survived <= 3, "only what seeds look like can be worked out again instead of stored"
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -31,7 +31,17 @@ def test_a_lock_says_what_was_made_in_order_of_the_codes(lock: Path) -> None:
         "seeds": "aa bb",
         "samples": "s1",
         "versions": "numpy=2 opencv=4",
+        "check": document["categories"]["cup"]["check"],
     }
+
+
+def test_one_changed_character_anywhere_is_noticed(lock: Path) -> None:
+    whole = lock.read_text()
+    for place, character in enumerate(whole):
+        if character.isspace():
+            continue
+        lock.write_text(f"{whole[:place]}{chr(ord(character) ^ 1)}{whole[place + 1 :]}")
+        assert read_lock(lock) != {"cup": CUP, "mug": MUG}, place
 
 
 def test_what_was_not_made_this_time_stays(lock: Path) -> None:
@@ -67,7 +77,7 @@ def test_a_damaged_lock_is_made_again(lock: Path, data: bytes) -> None:
     assert read_lock(lock) == {"cup": CUP}
 
 
-@pytest.mark.parametrize("damage", [{"count": "many"}, {"count": -1}, {"versions": {}}])
+@pytest.mark.parametrize("damage", [{"count": "many"}, {"count": -1}, {"versions": {}}, {"x": 1}])
 def test_an_entry_that_is_damaged_goes_and_the_others_stay(
     lock: Path, damage: dict[str, object]
 ) -> None:

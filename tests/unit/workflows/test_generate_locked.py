@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from mlforge import Project
 from mlforge.errors import ConfigError, DataError
 from mlforge.generators.augmentation import Augmentation
+from mlforge.storage.lock_file import read_lock, update_lock
 from mlforge.storage.manifest import read_manifest
 from mlforge.workflows import sample_worker
 from mlforge.workflows.generate import GenerateOptions, GenerateResult
@@ -42,9 +44,8 @@ def configure(project: Project, code: str, **values: Any) -> None:
 def falsify(project: Project, code: str, **values: Any) -> None:
     """Let the lock say something else of a category."""
     path = project.root / "mlforge.lock"
-    lock = json.loads(path.read_bytes())
-    lock["categories"][code] |= values
-    path.write_text(json.dumps(lock))
+    known = read_lock(path)
+    update_lock(path, {code: dataclasses.replace(known[code], **values)}, list(known))
 
 
 def staged(project: Project) -> list[Path]:

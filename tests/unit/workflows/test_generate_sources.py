@@ -134,7 +134,7 @@ def test_the_lock_notes_the_versions_of_the_generators_libraries(written: Projec
 def test_a_raised_revision_remakes_samples(
     generated: Project, monkeypatch: pytest.MonkeyPatch, component: type[Any]
 ) -> None:
-    monkeypatch.setattr(component, "revision", 2)
+    monkeypatch.setattr(component, "revision", component.revision + 1)
     assert {overview.state for overview in generated.samples()} == {"stale"}
     result = generated.generate(GenerateOptions(count=8, workers=1))
     assert {category.n_made for category in result.categories} == {8}

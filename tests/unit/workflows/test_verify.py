@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from mlforge import Project
 from mlforge.core.digest import digest_bytes
 from mlforge.errors import DataError
 from mlforge.generators.augmentation import Augmentation
+from mlforge.storage.lock_file import read_lock, update_lock
 from mlforge.storage.manifest import read_manifest
 from mlforge.workflows.generate import GenerateOptions
 from mlforge.workflows.verify import VerifiedCategory
@@ -143,9 +145,9 @@ def test_a_seed_that_is_gone_is_the_reason(generated: Project) -> None:
 
 def test_a_lock_that_knows_nothing_or_something_else_is_a_problem(generated: Project) -> None:
     lock = generated.root / "mlforge.lock"
-    document = json.loads(lock.read_bytes())
-    document["categories"]["circle"]["samples"] = "0" * 64
-    lock.write_text(json.dumps(document))
+    known = read_lock(lock)
+    other = dataclasses.replace(known["circle"], samples="0" * 64)
+    update_lock(lock, {"circle": other}, list(known))
     assert circle(generated).problems == ("not what mlforge.lock says: its samples are others",)
     lock.unlink()
     assert circle(generated).problems == ("mlforge.lock says nothing of it",)
@@ -157,6 +159,15 @@ def test_samples_that_the_lock_knows_and_that_are_not_there_are_a_problem(
     generated.clean_samples()
     assert circle(generated).problems == ("there are no samples",)
     assert circle(project).ok, "none were ever made"
+
+
+def test_a_line_of_the_manifest_that_was_changed_is_told(generated: Project) -> None:
+    manifest = folder(generated) / "manifest.jsonl"
+    head, first, *others = manifest.read_text().splitlines(keepends=True)
+    for before, after in (('"quality":0', '"quality":1'), ('"technique":"', '"technique":"x')):
+        manifest.write_text("".join([head, first.replace(before, after, 1), *others]))
+        (differing,) = circle(generated).differs
+        assert differing.reason == "its line in the manifest was changed"
 
 
 def test_an_interrupted_run_is_a_problem(generated: Project) -> None:
