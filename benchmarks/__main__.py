@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 
-from benchmarks import batch, generate, models, predict, startup, training, truth
+from benchmarks import batch, generate, models, predict, scale, startup, training, truth
 
 
 def main() -> None:
@@ -15,6 +15,7 @@ def main() -> None:
     startup.main()
     models.main()
     generate.main()
+    scale.main()
     training.main()
     predict.main()
     batch.main()

@@ -111,13 +111,13 @@ def _project(root: Path) -> Project:
     values["augmentation_settings"]["techniques"] = TECHNIQUES
     config.write_text(json.dumps(values))
     for number in range(N_SEEDS):
-        _, data = cv2.imencode(".png", _picture(number))
+        _, data = cv2.imencode(".png", photo(number))
         (root / "categories" / "photo" / "seeds" / f"{number}.png").write_bytes(data.tobytes())
     return project
 
 
-def _picture(number: int) -> npt.NDArray[np.uint8]:
-    """Draw a 256 px picture: clouds of four sizes, and discs."""
+def photo(number: int) -> npt.NDArray[np.uint8]:
+    """Draw a 256 px picture with the detail of a photograph: clouds of four sizes, and discs."""
     rng = np.random.default_rng(number)
     picture = np.full((256, 256, 3), 128, np.float32)
     for side, strength in ((4, 50), (16, 25), (64, 30), (256, 5)):

@@ -85,6 +85,7 @@ class Generator(Component):
     ) -> None:
         super().__init__(config)
         self.category = category
+        self._modality = modality
         settings = category.augmentation_settings
         self.techniques: list[Technique] = []
         if settings.enable_augmentation:
@@ -105,7 +106,7 @@ class Generator(Component):
         Parameters
         ----------
         sources
-            What the sample is made from, one element, never changed: the decoded seed; for a
+            What the sample is made from, one element, never changed: the seed, decoded; for a
             generator that takes inputs, the input's text; for one that takes an endpoint, the
             decoded answer to this copy of the input.
         copy
@@ -116,6 +117,19 @@ class Generator(Component):
         attempt
             How often this sample has been drawn before and found too poor.
         """
+
+    def decode(self, data: bytes) -> Any:
+        """Turn the bytes of a seed, or of an answer, into what `generate` takes.
+
+        Here: what the modality's `decode` gives. A generator that needs more of a file than an
+        example holds overrides it; `generate` still takes examples too.
+
+        Raises
+        ------
+        SampleError
+            If the bytes are no example.
+        """
+        return self._modality.decode(data)
 
     def limit_per_seed(self) -> int | None:
         """Return how many samples one seed can give before they repeat; None for no limit."""

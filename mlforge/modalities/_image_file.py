@@ -10,8 +10,9 @@ import struct
 import threading
 import warnings
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -23,9 +24,24 @@ from mlforge.core.names import printable
 from mlforge.errors import SampleError
 from mlforge.modalities import _heif_header as heif_header
 
-__all__ = ["MAX_MEGAPIXELS", "MAX_SIDE", "Pixels", "fitted", "read", "shrink"]
+__all__ = [
+    "MAX_MEGAPIXELS",
+    "MAX_SIDE",
+    "Format",
+    "Loaded",
+    "Pixels",
+    "fitted",
+    "guarded",
+    "in_bands",
+    "load",
+    "plain",
+    "read",
+    "shrink",
+    "upright",
+]
 
 Pixels = npt.NDArray[np.uint8]
+Read = TypeVar("Read")
 
 MAX_MEGAPIXELS = 100
 MAX_SIDE = 16_384
@@ -46,7 +62,7 @@ os.register_at_fork(
 
 
 @dataclass(frozen=True)
-class _Format:
+class Format:
     """A file format that is read.
 
     `max_megapixels` is lower than the general limit where Pillow's decoder needs so many bytes or
@@ -59,14 +75,14 @@ class _Format:
     max_megapixels: int = MAX_MEGAPIXELS
 
 
-_JPEG = _Format("JPEG", "PIL.JpegImagePlugin", "JpegImageFile")
-_PNG = _Format("PNG", "PIL.PngImagePlugin", "PngImageFile")
-_WEBP = _Format("WebP", "PIL.WebPImagePlugin", "WebPImageFile", max_megapixels=50)
-_BMP = _Format("BMP", "PIL.BmpImagePlugin", "BmpImageFile")
-_BMP_PACKED = _Format("run-length BMP", "PIL.BmpImagePlugin", "BmpImageFile", max_megapixels=16)
-_TIFF = _Format("TIFF", "PIL.TiffImagePlugin", "TiffImageFile")
-_AVIF = _Format("AVIF", "PIL.AvifImagePlugin", "AvifImageFile", max_megapixels=64)
-_HEIC = _Format("HEIC", "pillow_heif", "HeifImageFile", max_megapixels=64)
+_JPEG = Format("JPEG", "PIL.JpegImagePlugin", "JpegImageFile")
+_PNG = Format("PNG", "PIL.PngImagePlugin", "PngImageFile")
+_WEBP = Format("WebP", "PIL.WebPImagePlugin", "WebPImageFile", max_megapixels=50)
+_BMP = Format("BMP", "PIL.BmpImagePlugin", "BmpImageFile")
+_BMP_PACKED = Format("run-length BMP", "PIL.BmpImagePlugin", "BmpImageFile", max_megapixels=16)
+_TIFF = Format("TIFF", "PIL.TiffImagePlugin", "TiffImageFile")
+_AVIF = Format("AVIF", "PIL.AvifImagePlugin", "AvifImageFile", max_megapixels=64)
+_HEIC = Format("HEIC", "pillow_heif", "HeifImageFile", max_megapixels=64)
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", _JPEG),
@@ -99,12 +115,17 @@ def read(data: bytes, size: int) -> Pixels:
     SampleError
         Whatever is wrong with the bytes.
     """
+    return guarded(_read, data, size)
+
+
+def guarded(reader: Callable[[Format, bytes, int], Read], data: bytes, size: int) -> Read:
+    """Return what a reader gives; whatever it raises is a `SampleError`."""
     kind = _recognise(data)
     with _QUIET, warnings.catch_warnings():
         # Odd metadata is no reason to refuse a picture, nor to tell anybody.
         warnings.simplefilter("ignore")
         try:
-            return _read(kind, data, size)
+            return reader(kind, data, size)
         except SampleError:
             raise
         # Pillow raises almost anything on damaged bytes: OSError, SyntaxError, ValueError,
@@ -120,7 +141,7 @@ def shrink(pixels: Pixels, width: int, height: int) -> Pixels:
     return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _recognise(data: bytes) -> _Format:
+def _recognise(data: bytes) -> Format:
     if not data:
         raise SampleError("the file is empty", _REPLACE)
     for signature, kind in _SIGNATURES:
@@ -136,7 +157,29 @@ def _recognise(data: bytes) -> _Format:
     raise SampleError(f"not an image that can be read: begins with {begins}", _CONVERT)
 
 
-def _read(kind: _Format, data: bytes, size: int) -> Pixels:
+def _read(kind: Format, data: bytes, size: int) -> Pixels:
+    loaded = load(kind, data, size)
+    if loaded.picture.mode.startswith("I;16"):
+        pixels = _from_16_bit(kind, loaded.picture)
+    else:
+        pixels = in_bands(loaded.picture, size, lambda band, by: _flat(kind, band, by))
+    pixels = shrink(pixels, *loaded.fitted)
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+    return np.ascontiguousarray(upright(pixels, loaded.orientation))
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An opened picture, the size it is to have, and its orientation in EXIF's terms."""
+
+    picture: Any
+    fitted: tuple[int, int]
+    orientation: int
+
+
+def load(kind: Format, data: bytes, size: int) -> Loaded:
+    """Check a file and load its pixels, a JPEG's at a reduced scale."""
     if kind is _PNG:
         _check_png(data)
     elif kind is _WEBP:
@@ -158,18 +201,10 @@ def _read(kind: _Format, data: bytes, size: int) -> Pixels:
         _check_tiff_tags(picture)
     picture.load()
     # Read before anything is converted, and after loading: TIFF is turned while it is loaded.
-    orientation = _orientation(picture)
-    if picture.mode.startswith("I;16"):
-        pixels = _from_16_bit(kind, picture)
-    else:
-        pixels = _from_8_bit(kind, picture, size)
-    pixels = shrink(pixels, width, height)
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
-    return np.ascontiguousarray(_upright(pixels, orientation))
+    return Loaded(picture, (width, height), _orientation(picture))
 
 
-def _check_size(kind: _Format, width: int, height: int) -> None:
+def _check_size(kind: Format, width: int, height: int) -> None:
     if max(width, height) > MAX_SIDE or width * height > kind.max_megapixels * 1_000_000:
         raise SampleError(
             f"the picture has {width:,} x {height:,} pixels; the limit is {kind.max_megapixels} "
@@ -222,7 +257,7 @@ def _check_webp(data: bytes) -> None:
     _check_size(_WEBP, width, height)
 
 
-def _check_heif(kind: _Format, data: bytes) -> None:
+def _check_heif(kind: Format, data: bytes) -> None:
     """Check that it can be read here, then what it claims: the decoders allocate at once."""
     if kind is _HEIC and importlib.util.find_spec(kind.module) is None:
         raise SampleError(
@@ -295,7 +330,7 @@ def _orientation(picture: Any) -> int:
         return 1
 
 
-def _from_16_bit(kind: _Format, picture: Any) -> Pixels:
+def _from_16_bit(kind: Format, picture: Any) -> Pixels:
     """Return 16-bit grey as 8-bit grey; `Image.convert` would clip it."""
     deep = np.asarray(picture)
     is_12_bit = kind is _TIFF and picture.tag_v2.get(_TIFF_BITS) == (12,)
@@ -309,20 +344,20 @@ def _from_16_bit(kind: _Format, picture: Any) -> Pixels:
     return grey
 
 
-def _from_8_bit(kind: _Format, picture: Any, size: int) -> Pixels:
-    """Return a picture at about twice the size that is wanted, band by band to save memory."""
+def in_bands(picture: Any, size: int, take: Callable[[Any, int], Pixels]) -> Pixels:
+    """Take a picture at about twice the size that is wanted, band by band to save memory."""
     width, height = picture.size
     factor = max(1, max(width, height) // (2 * size))
     rows = factor * max(1, _BAND_PIXELS // (width * factor))
     bands = [
-        _flat(kind, picture.crop((0, top, width, min(top + rows, height))), factor)
+        take(picture.crop((0, top, width, min(top + rows, height))), factor)
         for top in range(0, height, rows)
     ]
     return bands[0] if len(bands) == 1 else np.concatenate(bands)
 
 
-def _flat(kind: _Format, band: Any, factor: int) -> Pixels:
-    band = _plain(kind, band)
+def _flat(kind: Format, band: Any, factor: int) -> Pixels:
+    band = plain(kind, band)
     if factor > 1:
         band = band.reduce(factor)
     if band.mode == "RGBA":
@@ -333,7 +368,7 @@ def _flat(kind: _Format, band: Any, factor: int) -> Pixels:
     return np.array(band, np.uint8)
 
 
-def _plain(kind: _Format, picture: Any) -> Any:
+def plain(kind: Format, picture: Any) -> Any:
     """Return the picture as L, RGB, RGBA or CMYK."""
     mode = picture.mode
     if mode not in {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}:
@@ -347,10 +382,10 @@ def _plain(kind: _Format, picture: Any) -> Any:
     return picture.convert("L" if mode == "1" else "RGB")
 
 
-def _upright(pixels: Pixels, orientation: int) -> Pixels:
+def upright(pixels: Pixels, orientation: int) -> Pixels:
     """Turn and mirror a picture as its EXIF orientation, 1 to 8, says."""
     if orientation in {5, 6, 7, 8}:
-        pixels = pixels.transpose(1, 0, 2)
+        pixels = pixels.swapaxes(0, 1)
     if orientation in {2, 3, 6, 7}:
         pixels = pixels[:, ::-1]
     if orientation in {3, 4, 7, 8}:
@@ -358,7 +393,7 @@ def _upright(pixels: Pixels, orientation: int) -> Pixels:
     return pixels
 
 
-def _unreadable(kind: _Format, error: Exception) -> SampleError:
+def _unreadable(kind: Format, error: Exception) -> SampleError:
     if isinstance(error, MemoryError):
         return SampleError(f"the {kind.name} picture needs more memory than there is", _REPLACE)
     said = str(error).lower()

@@ -16,6 +16,7 @@ from mlforge.core.component import ComponentConfig
 from mlforge.core.names import suggestion
 from mlforge.errors import ConfigError
 from mlforge.modalities import GradedChange, Modality, Oddity, Pairs, Region
+from mlforge.modalities._image_alpha import read_alpha
 from mlforge.modalities._image_changes import CHANGES
 from mlforge.modalities._image_file import Pixels, fitted, read, shrink
 from mlforge.modalities._image_look import FIGURES, fingerprint, measure, near_pairs, oddities
@@ -91,6 +92,25 @@ class Image(Modality):
             If the bytes are not a complete picture of a known format within the limits.
         """
         return read(data, self.config.size)
+
+    def decode_layer(self, data: bytes) -> Pixels:
+        """Turn a file's bytes into what `decode` gives and, where the file has it, transparency.
+
+        Returns
+        -------
+        ndarray of uint8
+            Where any pixel is not opaque: C-contiguous, ``height x width x 4``, the fourth being
+            how opaque each pixel is, and the colours laid over white as those of `decode` are.
+            Otherwise what `decode` gives.
+
+        Raises
+        ------
+        SampleError
+            See `decode`.
+        """
+        colors = self.decode(data)
+        alpha = read_alpha(data, self.config.size)
+        return colors if alpha is None else np.dstack([colors, alpha])
 
     def encode(self, example: Pixels, file_format: str, quality: str | int) -> bytes:
         """Turn RGB pixels into a file's bytes; the same pixels give the same bytes.

@@ -180,7 +180,7 @@ def _decoded(maker: Maker, path: Path) -> tuple[Any, str]:
     may be readable later, and stops the run.
     """
     try:
-        return maker.modality.decode(read_bytes(path)), ""
+        return maker.generator.decode(read_bytes(path)), ""
     except SampleError as error:
         return None, error.message
 

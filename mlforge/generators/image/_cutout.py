@@ -1,4 +1,4 @@
-"""Cutting the object out of a seed: a mask estimated from the colours around it."""
+"""Cutting the object out of a seed: by its own alpha, or a mask estimated from the colours."""
 
 from __future__ import annotations
 
@@ -15,8 +15,13 @@ from mlforge.generators.image._canvas import Color, Floats, Pixels, to_floats, t
 
 __all__ = ["Cutout", "cut_out"]
 
+MaskSource = Literal["alpha", "estimated", "whole"]
+
 # The mask is estimated at this size, and refined at the seed's own.
 _SIDE = 96
+_N_WITH_ALPHA = 4
+# More than this of a pixel is the object.
+_INSIDE = 0.5
 _SMALLEST_SIDE = 16
 # Distances in CIE Lab: less is background, more is certainly not.
 _LEAST_DISTANCE, _CLEAR_DISTANCE = 7.0, 40.0
@@ -51,7 +56,8 @@ class Cutout:
     color
         The object's mean colour.
     source
-        ``estimated``, or ``whole`` where no object stands out and the whole seed is taken.
+        ``alpha`` where the seed says itself what the object is, ``estimated``, or ``whole`` where
+        no object stands out and the whole seed is taken.
     box
         The object's left, top, right and bottom in pixels, the last two exclusive.
     touches
@@ -60,23 +66,27 @@ class Cutout:
 
     layer: Pixels
     color: Color
-    source: Literal["estimated", "whole"]
+    source: MaskSource
     box: tuple[int, int, int, int]
     touches: tuple[bool, bool, bool, bool]
 
 
 def cut_out(seed: Pixels) -> Cutout:
-    """Estimate which part of a seed is the object and not its background.
+    """Tell which part of a seed is the object and not its background.
 
-    The background is taken for what lies along the picture's border: a quadratic surface is fitted
-    to each channel of its CIE Lab colours, so that vignettes and slanting light are background too.
-    The fit is repeated without the pixels that are far off, since the object may cross the border.
-    What differs clearly from the surface is the object; GrabCut moves its outline to the edges.
+    Where the seed has transparency that leaves something to see, the object is what it leaves.
+
+    Otherwise it is estimated. The background is taken for what lies along the picture's border: a
+    quadratic surface is fitted to each channel of its CIE Lab colours, so that vignettes and
+    slanting light are background too. The fit is repeated without the pixels that are far off,
+    since the object may cross the border. What differs clearly from the surface is the object;
+    GrabCut moves its outline to the edges.
 
     Parameters
     ----------
     seed
-        uint8, height x width x 3, RGB; it is never changed.
+        uint8, height x width x 3, RGB, or x 4 with alpha, its colours laid over white; it is never
+        changed.
 
     References
     ----------
@@ -106,6 +116,11 @@ class _Key:
 def _remembered(key: _Key) -> Cutout:
     seed = key.pixels
     height, width = seed.shape[:2]
+    if seed.shape[2] == _N_WITH_ALPHA:
+        alpha = to_floats(np.ascontiguousarray(seed[..., 3]))
+        seed = np.ascontiguousarray(seed[..., :3])
+        if (alpha > _INSIDE).mean() >= _LEAST_AREA:
+            return _given(seed, alpha)
     if min(height, width) < _SMALLEST_SIDE:
         return _whole(seed)
     scale = min(1.0, _SIDE / max(height, width))
@@ -208,9 +223,25 @@ def _estimated(seed: Pixels, mask: npt.NDArray[np.bool_]) -> Cutout:
     smooth = cv2.GaussianBlur(grown, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     # Steeper and a little wider: rather a rim of background than a finger lost.
     alpha = np.asarray(np.clip((smooth - np.float32(0.25)) * np.float32(2.2), 0, 1), np.float32)
-    rows, columns = np.flatnonzero(alpha.max(axis=1) > 0.5), np.flatnonzero(alpha.max(axis=0) > 0.5)
-    box = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-    return _frozen(_without_old_rim(to_floats(seed), alpha), alpha, "estimated", box)
+    colors = _without_old_rim(to_floats(seed), alpha)
+    return _frozen(colors, alpha, "estimated", _box(alpha))
+
+
+def _box(alpha: Floats) -> tuple[int, int, int, int]:
+    rows = np.flatnonzero(alpha.max(axis=1) > _INSIDE)
+    columns = np.flatnonzero(alpha.max(axis=0) > _INSIDE)
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def _given(seed: Pixels, alpha: Floats) -> Cutout:
+    """Return the cut-out that a seed's own alpha makes, with the white behind it taken away.
+
+    ``c = (seen - (1 - a)) / a``; where hardly anything of a colour is left to divide, those inside
+    the outline take its place.
+    """
+    share = np.maximum(alpha, np.float32(0.02))[..., None]
+    own = np.clip((to_floats(seed) - (1 - share)) / share, 0, 1).astype(np.float32)
+    return _frozen(_without_old_rim(own, alpha), alpha, "alpha", _box(alpha))
 
 
 def _without_old_rim(colors: Floats, alpha: Floats) -> Floats:
@@ -241,7 +272,7 @@ def _whole(seed: Pixels) -> Cutout:
 def _frozen(
     colors: Floats,
     alpha: Floats,
-    source: Literal["estimated", "whole"],
+    source: MaskSource,
     box: tuple[int, int, int, int],
 ) -> Cutout:
     """Return a cut-out that nobody can change: it is remembered."""

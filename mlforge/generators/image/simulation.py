@@ -52,15 +52,21 @@ class SimulationConfig(PhotoConfig):
 class Simulation(Generator):
     """Composes cut-outs of seeds onto painted backgrounds, with light, shadow and camera noise.
 
-    The object is what stands out from an even background in the seed. Where nothing does, the
-    whole seed with a soft edge takes its place. The share `augmentation_ratio` of the samples then
-    passes through the category's techniques.
+    The object is what the seed's own transparency leaves; in a seed without any, what stands out
+    from an even background. Where nothing does, the whole seed with a soft edge takes its place.
+    The share `augmentation_ratio` of the samples then passes through the category's techniques.
     """
 
     name = "simulation"
     modality = "image"
     Config = SimulationConfig
-    revision: ClassVar[int] = 1
+    revision: ClassVar[int] = 2
+
+    def decode(self, data: bytes) -> Pixels:
+        """Turn a seed's bytes into RGB pixels, or RGB and alpha where it has transparency."""
+        # A modality that stands in for ours may know nothing of layers.
+        decode = getattr(self._modality, "decode_layer", self._modality.decode)
+        return np.asarray(decode(data), np.uint8)
 
     def generate(
         self, sources: Sequence[Pixels], copy: int, streams: Streams, attempt: int = 0
@@ -103,7 +109,7 @@ class Simulation(Generator):
             {"step": "shadow", **drawn_from({"darkness": darkness, "length": length})},
         ]
         # Of a whole seed the object is only a part.
-        most_hidden = config.occlusion * (1.0 if cutout.source == "estimated" else 0.25)
+        most_hidden = config.occlusion * (0.25 if cutout.source == "whole" else 1.0)
         occluder = None
         if rng.random() < _OCCLUDED:
             occluder = draw_occluder(rng, alpha, rng.uniform(0, most_hidden))

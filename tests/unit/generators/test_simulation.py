@@ -65,6 +65,12 @@ def scene(width: int = 96) -> Pixels:
     return np.asarray(cv2.resize(coarse, (width, 80), interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
+def decoded_png(layer: Pixels) -> Pixels:
+    """What the generator sees of a PNG file."""
+    data = cv2.imencode(".png", cv2.cvtColor(layer, cv2.COLOR_RGBA2BGRA))[1].tobytes()
+    return simulation().decode(data)
+
+
 def test_the_mask_is_the_object_without_its_hole_and_without_the_vignette() -> None:
     seed, truth = cup()
     cutout = cut_out(seed)
@@ -77,6 +83,41 @@ def test_the_mask_is_the_object_without_its_hole_and_without_the_vignette() -> N
     assert abs(right - 97) <= 3
     assert abs(top - 16) <= 3
     assert abs(bottom - 81) <= 3
+
+
+def test_a_seed_that_is_transparent_around_its_object_says_itself_what_the_object_is() -> None:
+    # On a scene nothing stands out: without its alpha, the whole of it would be taken.
+    colors = scene(128)
+    alpha = np.zeros(colors.shape[:2], np.uint8)
+    cv2.circle(alpha, (70, 40), 30, (255,), -1, cv2.LINE_AA)
+    cv2.circle(alpha, (70, 40), 8, (0,), -1, cv2.LINE_AA)
+    cutout = cut_out(decoded_png(np.dstack([colors, alpha])))
+    assert cutout.source == "alpha"
+    np.testing.assert_array_equal(cutout.layer[..., 3], alpha)
+    assert cutout.box == (40, 10, 101, 71)
+    assert cutout.touches == (False, False, False, False)
+    core = cv2.erode(alpha, np.ones((9, 9))) == 255
+    np.testing.assert_allclose(cutout.layer[core][:, :3], colors[core], atol=1)
+
+
+def test_glass_is_seen_in_its_own_colour_and_not_in_the_white_that_was_behind_it() -> None:
+    layer = np.full((40, 40, 4), (200, 40, 40, 0), np.uint8)
+    layer[8:32, 8:32, 3] = 128
+    cutout = cut_out(decoded_png(layer))
+    assert cutout.source == "alpha"
+    np.testing.assert_allclose(cutout.layer[16, 16], (200, 40, 40, 128), atol=3)
+
+
+def test_a_seed_that_is_transparent_everywhere_is_taken_as_it_looks() -> None:
+    assert cut_out(decoded_png(np.zeros((40, 40, 4), np.uint8))).source == "whole"
+
+
+def test_samples_of_a_transparent_seed_are_opaque_pictures_and_say_where_the_mask_is_from() -> None:
+    seed, mask = cup()
+    seen = decoded_png(np.dstack([seed, mask.astype(np.uint8) * 255]))
+    made = simulation(shadow=0.0).generate([seen], 1, STREAMS)
+    assert made.example.shape == seed.shape
+    assert made.recipe[0]["mask"] == "alpha"
 
 
 def test_no_part_of_the_object_is_lost() -> None:

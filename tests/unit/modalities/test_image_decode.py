@@ -43,6 +43,10 @@ def decode(data: bytes, size: int = 256) -> Pixels:
     return pixels
 
 
+def layer(data: bytes, size: int = 256) -> Pixels:
+    return Image(Image.Config(size=size)).decode_layer(data)
+
+
 def difference(one: Pixels, other: Any) -> int:
     assert one.shape == other.shape
     return int(np.abs(one.astype(int) - np.asarray(other, int)).max())
@@ -345,6 +349,31 @@ def test_hidden_colours_do_not_bleed_when_scaled_down() -> None:
     assert (pixels[:, :, 0] <= pixels[:, :, 1] + 2).all()
 
 
+def test_a_layer_has_the_alpha_that_the_picture_was_laid_over_white_by() -> None:
+    picture = P.new("RGBA", (400, 200), (0, 0, 255, 255))
+    picture.paste((0, 0, 255, 0), (0, 0, 100, 200))
+    turned = P.Exif()
+    turned[0x0112] = 6
+    data = saved(picture, "PNG", exif=turned)
+    pixels = layer(data, size=40)
+    assert pixels.shape == (40, 20, 4)
+    np.testing.assert_array_equal(pixels[..., :3], decode(data, size=40))
+    assert pixels[:9, :, 3].max() == 0
+    assert pixels[11:, :, 3].min() == 255
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "I;16"])
+def test_a_layer_of_an_opaque_picture_is_what_decode_gives(mode: str) -> None:
+    data = saved(P.new(mode, (5, 4), 0) if mode != "RGBA" else P.new(mode, (5, 4), "red"), "PNG")
+    np.testing.assert_array_equal(layer(data), decode(data))
+
+
+def test_a_layer_of_a_damaged_picture_is_refused() -> None:
+    data = saved(P.new("RGBA", (40, 40), (1, 2, 3, 4)), "PNG")
+    with pytest.raises(SampleError, match="truncated"):
+        layer(data[:-20])
+
+
 def test_premultiplied_alpha_is_laid_over_white() -> None:
     tags = {258: (8, 8), 262: (1,), 277: (2,), 338: (1,)}
     data = tiff((4, 4), [bytes([64, 128]) * 16], tags)
@@ -366,6 +395,7 @@ def test_transparent_grey_of_a_png_is_white(
 ) -> None:
     data = png(2, 1, depth, 0, row, png_chunk(b"tRNS", struct.pack(">H", transparent)))
     assert decode(data)[0, :, 0].tolist() == expected
+    assert layer(data)[0, :, 3].tolist() == [255, 0]
 
 
 @pytest.mark.parametrize("depth", [8, 16])
