@@ -197,6 +197,19 @@ class ArtifactStore:
         _check_graphs(version, files)
         return StoredArtifact(version, manifest, files)
 
+    def next_versions(self, models: Sequence[str]) -> list[str]:
+        """Return the versions that saving these models one after the other gives them.
+
+        They hold as long as the project's lock is held.
+        """
+        make_folder(self.models)
+        given: dict[str, int] = {}
+        versions = []
+        for model in models:
+            given[model] = given.get(model, self._next_number(model) - 1) + 1
+            versions.append(_version(model, given[model]))
+        return versions
+
     def save(self, model: str, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
         """Store a new version of `model` and return its name; call it under the project's lock.
 
@@ -275,7 +288,7 @@ class ArtifactStore:
     def _store(self, model: str, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
         make_folder(self.models)
         remove_temporaries(self.models)
-        version = f"{model}-{self._next_number(model):04d}"
+        version = _version(model, self._next_number(model))
         check_files(version, {name: len(data) for name, data in files.items()})
         _check_graphs(version, files)
         described = {
@@ -366,6 +379,10 @@ def stored_artifact(manifest: bytes, files: Mapping[str, bytes], where: str) -> 
         raise ArtifactError(f"{where}: its manifest names no version")
     _check_graphs(where, files)
     return StoredArtifact(version, values, files)
+
+
+def _version(model: str, number: int) -> str:
+    return f"{model}-{number:04d}"
 
 
 def _sort_key(version: str) -> tuple[str, int]:

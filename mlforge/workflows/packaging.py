@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
@@ -19,7 +20,7 @@ from mlforge.workflows.provenance import data_facts, environment, portable, trai
 from mlforge.workflows.splits import TrainingData
 from mlforge.workflows.workspace import Workspace
 
-__all__ = ["GRAPH_FILE", "METRICS_FILE", "category_entries", "store_artifact"]
+__all__ = ["GRAPH_FILE", "METRICS_FILE", "Package", "category_entries", "package"]
 
 METRICS_FILE = "metrics.json"
 GRAPH_FILE = "model.onnx"
@@ -37,15 +38,34 @@ def category_entries(dataset: Dataset) -> list[dict[str, Any]]:
     ]
 
 
-def store_artifact(
+@dataclass(frozen=True)
+class Package:
+    """What an artifact is made of before it is stored.
+
+    Attributes
+    ----------
+    model
+        The model's name.
+    manifest
+        What describes it, but for its version and files.
+    files
+        Its files by name.
+    """
+
+    model: str
+    manifest: Mapping[str, Any]
+    files: Mapping[str, bytes]
+
+
+def package(
     workspace: Workspace,
     data: TrainingData,
     extractors: Sequence[Extractor],
     job: TrainingJob,
     fitted: FittedModel,
     created: str,
-) -> str:
-    """Store one model's artifact and return its version."""
+) -> Package:
+    """Return what one model's artifact is made of."""
     evaluation = fitted.evaluation
     metrics = {
         "evaluation": None if evaluation is None else dataclasses.asdict(evaluation),
@@ -88,7 +108,7 @@ def store_artifact(
     }
     unproven = StoredArtifact(model.name, manifest, files)
     files |= golden_files(data.dataset, modality, unproven)
-    return workspace.artifacts.save(model.name, manifest, files)
+    return Package(model.name, manifest, files)
 
 
 def _unknown_entry(

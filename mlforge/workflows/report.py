@@ -12,7 +12,7 @@ from mlforge.core.reporting import Reporter
 from mlforge.errors import ArtifactError, MlforgeError
 from mlforge.evaluation.gates import GateAnswer, parse_gate
 from mlforge.evaluation.records import DeepEvaluation, Evaluation
-from mlforge.modalities import MODALITIES
+from mlforge.modalities import MODALITIES, Modality
 from mlforge.report import (
     MAX_BYTES,
     CategoryCard,
@@ -24,10 +24,21 @@ from mlforge.report import (
 from mlforge.storage.files import make_folder, read_bytes, write_text
 from mlforge.workflows.deep import stored_deep
 from mlforge.workflows.gates import judged
-from mlforge.workflows.trained import TrainedModel, stored_model
+from mlforge.workflows.trained import TrainedModel, best_first, stored_model
 from mlforge.workflows.workspace import Workspace
 
-__all__ = ["WrittenReport", "illustrated_page", "report", "report_data", "seed_paths"]
+__all__ = [
+    "REPORT_FILE",
+    "SeedPictures",
+    "WrittenReport",
+    "illustrated_page",
+    "report",
+    "report_data",
+    "seed_paths",
+]
+
+REPORT_FILE = "report.html"
+"""The page in an artifact: what was known when it was made."""
 
 _PARTS = tuple(field.name for field in fields(DeepEvaluation) if field.name != "version")
 # What the page may grow by where pictures take the place of words.
@@ -78,7 +89,7 @@ def report(workspace: Workspace, name: str | None, reporter: Reporter) -> Writte
     _, answers = judged(workspace, [model], gates)
     others = _same_training(workspace, manifest)
     data = report_data(workspace, model, manifest, others, deep, answers[version])
-    page = illustrated_page(workspace, data, seed_paths(workspace, reporter))
+    page = illustrated_page(data, SeedPictures(workspace.modality, seed_paths(workspace, reporter)))
     file = workspace.layout.report(version)
     make_folder(file.parent)
     write_text(file, page)
@@ -141,30 +152,49 @@ def report_data(
         ) from error
 
 
-def illustrated_page(workspace: Workspace, data: ReportData, paths: Mapping[str, Path]) -> str:
-    """Return the page with as many pictures of the seeds as fit into it.
+class SeedPictures:
+    """Small pictures of seeds, each made once however many pages show it.
 
     Parameters
     ----------
+    modality
+        Decodes a seed and draws its picture.
     paths
         The file of each seed by its digest; a seed that is not there gets no picture.
     """
-    seeds = data.evaluation.seeds if data.evaluation else ()
-    digests = {seed.file: seed.digest for seed in seeds}
-    image = MODALITIES.get("image")()
 
-    def load(file: str, side: int) -> bytes | None:
-        path = paths.get(digests.get(file, ""))
+    def __init__(self, modality: Modality, paths: Mapping[str, Path]) -> None:
+        self._modality = modality
+        self._paths = paths
+        self._image = MODALITIES.get("image")()
+        self._made: dict[tuple[str, int], bytes | None] = {}
+
+    def load(self, digest: str, side: int) -> bytes | None:
+        """Return a seed's picture of `side` pixels, encoded; None where there is none."""
+        key = (digest, side)
+        if key not in self._made:
+            self._made[key] = self._make(*key)
+        return self._made[key]
+
+    def _make(self, digest: str, side: int) -> bytes | None:
+        path = self._paths.get(digest)
         if path is None:
             return None
         try:
-            example = workspace.modality.decode(read_bytes(path))
+            example = self._modality.decode(read_bytes(path))
         except MlforgeError:
             return None
-        return image.encode(workspace.modality.thumbnail(example, side), "webp", 75)
+        return self._image.encode(self._modality.thumbnail(example, side), "webp", 75)
 
+
+def illustrated_page(data: ReportData, pictures: SeedPictures) -> str:
+    """Return the page with as many pictures of the seeds as fit into it."""
+    seeds = data.evaluation.seeds if data.evaluation else ()
+    digests = {seed.file: seed.digest for seed in seeds}
     budget = MAX_BYTES - _MARGIN - len(render(data).encode())
-    return render(with_pictures(data, load, budget))
+    return render(
+        with_pictures(data, lambda file, side: pictures.load(digests.get(file, ""), side), budget)
+    )
 
 
 def seed_paths(workspace: Workspace, reporter: Reporter) -> dict[str, Path]:
@@ -190,7 +220,7 @@ def _same_training(workspace: Workspace, manifest: Mapping[str, Any]) -> list[Tr
         except ArtifactError:
             # A damaged model is no part of a comparison; its own report says what is wrong.
             continue
-    return sorted(models, key=lambda m: -m.evaluation.accuracy if m.evaluation else 0.0)
+    return best_first(models)
 
 
 def _row(model: TrainedModel) -> LeaderboardRow:

@@ -21,9 +21,10 @@ from mlforge.workflows.fingerprint import fingerprint
 from mlforge.workflows.fits import TrainingJob, n_fits, run_fits
 from mlforge.workflows.gates import has_failed, judged
 from mlforge.workflows.model_choice import plan_contests
-from mlforge.workflows.packaging import store_artifact
+from mlforge.workflows.packaging import Package, package
+from mlforge.workflows.report import REPORT_FILE, SeedPictures, illustrated_page, report_data
 from mlforge.workflows.splits import training_data
-from mlforge.workflows.trained import TrainedModel, stored_model
+from mlforge.workflows.trained import TrainedModel, best_first, stored_model
 from mlforge.workflows.workspace import Workspace
 
 __all__ = ["TrainOptions", "TrainResult", "train"]
@@ -196,15 +197,31 @@ def _train(
     with reporter.progress("training", n_fits(data, jobs)) as advance:
         fitted = run_fits(data, jobs, engine, advance)
     created = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-    names = tuple(extractor.name for extractor in extractors)
-    return [
-        TrainedModel(
-            store_artifact(workspace, data, extractors, job, model, created),
-            model.candidate.model.name,
-            names,
-            model.evaluation,
-            model.seconds,
-            up_to_date=False,
-        )
+    packages = [
+        package(workspace, data, extractors, job, model, created)
         for job, model in zip(jobs, fitted, strict=True)
     ]
+    versions = workspace.artifacts.next_versions([p.model for p in packages])
+    names = tuple(extractor.name for extractor in extractors)
+    models = [
+        TrainedModel(version, p.model, names, model.evaluation, model.seconds, up_to_date=False)
+        for version, p, model in zip(versions, packages, fitted, strict=True)
+    ]
+    _store(workspace, dataset, packages, models)
+    return models
+
+
+def _store(
+    workspace: Workspace,
+    dataset: Dataset,
+    packages: Sequence[Package],
+    models: Sequence[TrainedModel],
+) -> None:
+    """Store an artifact of each model, with a page that shows it beside the others."""
+    seeds = {file.digest: file.path for file in dataset.files[: dataset.n_seeds]}
+    pictures = SeedPictures(workspace.modality, seeds)
+    ranked = best_first(models)
+    for made, model in zip(packages, models, strict=True):
+        page = illustrated_page(report_data(workspace, model, made.manifest, ranked), pictures)
+        files = {**made.files, REPORT_FILE: page.encode()}
+        workspace.artifacts.save(made.model, made.manifest, files)

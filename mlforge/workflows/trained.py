@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from mlforge.evaluation.scores import from_json
 from mlforge.workflows.packaging import METRICS_FILE
 from mlforge.workflows.workspace import Workspace
 
-__all__ = ["TrainedModel", "stored_model", "stored_models"]
+__all__ = ["TrainedModel", "best_first", "stored_model", "stored_models"]
 
 
 _FIRST_SCHEMA = "mlforge.artifact/1"
@@ -53,6 +53,11 @@ class TrainedModel:
     evaluation: Evaluation | None
     seconds: float
     up_to_date: bool
+
+
+def best_first(models: Iterable[TrainedModel]) -> list[TrainedModel]:
+    """Return models in the order of their accuracy; those that could not be scored last."""
+    return sorted(models, key=lambda m: -m.evaluation.accuracy if m.evaluation else 0.0)
 
 
 def stored_model(workspace: Workspace, version: str) -> TrainedModel:

@@ -12,6 +12,7 @@ from mlforge.errors import ArtifactError
 from mlforge.evaluation.records import DeepEvaluation, SeedBlame
 from mlforge.report import MAX_BYTES, ReportData
 from mlforge.workflows.report import report_data, seed_paths
+from mlforge.workflows.train import TrainOptions
 from mlforge.workflows.trained import stored_model
 
 VERSION = "random_forest-0001"
@@ -110,3 +111,11 @@ def test_a_broken_category_costs_its_pictures_only(trained: Project) -> None:
     paths = seed_paths(trained.workspace, trained.reporter)
     assert len(paths) == 11
     assert trained.report().n_bytes > 0
+
+
+def test_an_artifact_carries_the_page_of_its_training(project: Project) -> None:
+    result = project.train(TrainOptions(models=("random_forest", "logistic_regression"), workers=1))
+    for model in result.models:
+        page = project.artifacts.load(model.version).files["report.html"].decode()
+        assert all(other.version in page for other in result.models), "beside the others"
+        assert page.count("data:image/webp;base64,") >= 15, "each seed has its picture"
