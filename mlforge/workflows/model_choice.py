@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 from mlforge.core.randomness import Streams
@@ -113,9 +113,11 @@ def _candidates(
         space = {k: v for k, v in component.search_space().items() if k not in fixed}
         drawn = [dict(zip(space, values, strict=True)) for values in product(*space.values())]
         order = rng.permutation(len(drawn))
-        sets += [{**fixed, **drawn[i]} for i in order[: tune - 1]]
-    configs = [component.configured(values, where).config for values in sets]
-    return tuple(Candidate(component, config) for config in dict.fromkeys(configs))
+        sets += [{**fixed, **drawn[i]} for i in order]
+    configs = (component.configured(values, where).config for values in sets)
+    # What was drawn may be what was given.
+    distinct = islice(dict.fromkeys(configs), tune or 1)
+    return tuple(Candidate(component, config) for config in distinct)
 
 
 def _parameters(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
