@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from joblib.externals.loky import get_reusable_executor
@@ -18,7 +19,7 @@ from joblib.externals.loky import get_reusable_executor
 from mlforge import Project
 from mlforge.core.reporting import SilentReporter
 from mlforge.errors import EngineError
-from mlforge.storage.tables import TableWriter
+from mlforge.storage.tables import TABLE_FORMATS, TableWriter
 from mlforge.workflows import batch as batch_module
 from mlforge.workflows.batch import BatchOptions
 
@@ -72,14 +73,24 @@ def photos(tmp_path: Path, draw: Draw) -> Path:
     return folder
 
 
-def table(output: Path) -> list[dict[str, str]]:
-    with (output / "predictions.csv").open(newline="") as file:
-        return [{k: v for k, v in row.items() if k != "timestamp"} for row in csv.DictReader(file)]
+def table(output: Path, file_format: str = "csv") -> list[dict[str, Any]]:
+    path = output / f"predictions.{file_format}"
+    rows: list[dict[str, Any]]
+    if file_format == "parquet":
+        rows = pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist()
+    elif file_format == "jsonl":
+        rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    else:
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    return [{k: v for k, v in row.items() if k != "timestamp"} for row in rows]
 
 
-def run_trials(project: Project, photos: Path, trials: list[tuple[int, Path]]) -> str:
+def run_trials(
+    project: Project, photos: Path, trials: list[tuple[int, Path]], file_format: str = "csv"
+) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", TRIALS, str(project.root), str(photos), "csv"],
+        [sys.executable, "-c", TRIALS, str(project.root), str(photos), file_format],
         input="".join(f"{n} {output}\n" for n, output in trials),
         capture_output=True,
         text=True,
@@ -88,19 +99,26 @@ def run_trials(project: Project, photos: Path, trials: list[tuple[int, Path]]) -
     return done.stdout
 
 
+@pytest.mark.parametrize("file_format", TABLE_FORMATS)
 def test_a_killed_run_is_resumed_to_what_an_uninterrupted_one_gives(
-    trained: Project, photos: Path, tmp_path: Path
+    trained: Project,
+    photos: Path,
+    tmp_path: Path,
+    file_format: Literal["csv", "jsonl", "parquet"],
 ) -> None:
     whole = tmp_path / "whole"
-    n_operations = int(run_trials(trained, photos, [(0, whole)]))
+    n_operations = int(run_trials(trained, photos, [(0, whole)], file_format))
+    assert len({row["file"] for row in table(whole, file_format)}) == N_FILES
     assert n_operations > N_KILLS
     places = [1 + round(k * (n_operations - 1) / (N_KILLS - 1)) for k in range(N_KILLS)]
     trials = [(n, tmp_path / f"killed_{n}") for n in places]
-    assert run_trials(trained, photos, trials) == "", "every trial is killed"
+    assert run_trials(trained, photos, trials, file_format) == "", "every trial is killed"
+    names = {f"predictions.{file_format}", "summary.json"}
     for n, output in trials:
-        trained.batch(photos, output, BatchOptions(workers=1, resume=output.exists()))
-        assert table(output) == table(whole), n
-        assert {path.name for path in output.iterdir()} == {"predictions.csv", "summary.json"}, n
+        options = BatchOptions(workers=1, file_format=file_format, resume=output.exists())
+        trained.batch(photos, output, options)
+        assert table(output, file_format) == table(whole, file_format), n
+        assert {path.name for path in output.iterdir()} == names, n
 
 
 def test_a_killed_run_leaves_the_old_table(trained: Project, photos: Path, tmp_path: Path) -> None:
