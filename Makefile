@@ -6,6 +6,9 @@ READY := $(VENV)/.ready
 MLFORGE := $(BIN)/mlforge
 UNSEEN := docs/tutorials/unseen
 
+# Where a machine forbids bytecode, each process that a test starts would compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format lint types layers docs bench campaign clean
 
