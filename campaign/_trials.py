@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 BUG = 70
-_PATIENCE = 120.0  # seconds
+_PATIENCE = 600.0  # seconds
 
 
 @dataclass(frozen=True)

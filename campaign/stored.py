@@ -90,7 +90,7 @@ def _stored(root: Path) -> dict[str, _Kind]:
         "samples": _Kind(sorted(root.glob("categories/*/samples/*.png")), samples_differ),
         "manifests": _Kind(sorted(root.glob("categories/*/samples/*.jsonl")), samples_differ),
         "lock": _Kind([root / "mlforge.lock"], samples_differ),
-        "models": _Kind([p for p in sorted(models.rglob("*")) if p.is_file()], model_differs),
+        "models": _Kind([p for p in sorted(models.glob("*/*")) if p.is_file()], model_differs),
         "features": _Kind(sorted(rows), rows_are_dropped),
         "aliases": _Kind(
             [root / "artifacts" / "aliases.json"], lambda path: _raises(lambda: project.predictor())

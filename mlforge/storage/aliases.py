@@ -11,7 +11,7 @@ from typing import Any, Literal
 from mlforge.core.digest import digest_json
 from mlforge.core.names import check_code, printable, suggestion
 from mlforge.errors import ArtifactError, ConfigError, StorageError
-from mlforge.storage.files import read_bytes, write_json
+from mlforge.storage.files import read_bytes, rewrite_json
 
 __all__ = ["PRODUCTION", "Alias", "AliasChange", "Aliases", "check_alias"]
 
@@ -164,7 +164,7 @@ class Aliases:
             for name, alias in sorted(known.items())
         }
         body = {"schema": SCHEMA, "aliases": values}
-        write_json(self._path, {**body, "digest": digest_json(body)})
+        rewrite_json(self._path, {**body, "digest": digest_json(body)})
 
 
 def check_alias(name: str) -> str:

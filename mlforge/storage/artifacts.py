@@ -37,8 +37,8 @@ from mlforge.storage.files import (
     read_bytes,
     remove_temporaries,
     remove_tree,
+    rewrite_json,
     write_batch,
-    write_json,
 )
 
 __all__ = [
@@ -122,7 +122,7 @@ class ArtifactStore:
             The others, best first; none of them is used unless it is named.
         """
         body = {"versions": list(passed), "failed": list(failed)}
-        write_json(self.folder / LATEST, {**body, "digest": digest_json(body)})
+        rewrite_json(self.folder / LATEST, {**body, "digest": digest_json(body)})
 
     def resolve(self, name: str | None) -> str:
         """Return the version to use.
@@ -249,7 +249,7 @@ class ArtifactStore:
         folder = self._folder(version)
         model, number = _sort_key(version)
         numbers = self._numbers()
-        write_json(self.folder / NUMBERS, {**numbers, model: max(number, numbers.get(model, 0))})
+        rewrite_json(self.folder / NUMBERS, {**numbers, model: max(number, numbers.get(model, 0))})
         # Whoever reads finds it whole or not at all.
         temporary = self.models / f"{TEMPORARY_PREFIX}{os.getpid()}-{version}"
         move(folder, temporary)

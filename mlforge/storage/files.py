@@ -34,6 +34,7 @@ __all__ = [
     "remove_temporaries",
     "remove_tree",
     "require_space",
+    "rewrite_json",
     "sync_folder",
     "write_batch",
     "write_bytes",
@@ -45,6 +46,8 @@ __all__ = [
 TEMPORARY_PREFIX = ".mlforge-tmp-"
 # Threads that wait for the disk together: it syncs several files at once hardly slower than one.
 _WRITERS = 4
+# So much of a file's name stands in that of its temporary one, which must not become too long.
+_N_OF_NAME = 40
 
 _HINTS = {
     errno.ENOSPC: "free some disk space and run the same command again",
@@ -83,7 +86,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def write_parts(path: Path, parts: Iterable[bytes]) -> None:
     """Write a file as `write_bytes` does, from parts that need not be in memory together."""
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{threading.get_ident()}")
+    who = f"{os.getpid()}-{threading.get_ident()}"
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{who}.{path.name[-_N_OF_NAME:]}")
     with file_errors(path, "write"):
         try:
             with temporary.open("wb") as file:
@@ -105,6 +109,16 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON document that people can read, as `write_bytes` does."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def rewrite_json(path: Path, value: Any) -> None:
+    """Write a JSON document in place of one, and remove what killed writes of it left.
+
+    Call it under the lock of those who write it.
+    """
+    for left in path.parent.glob(f"{TEMPORARY_PREFIX}*.{path.name}"):
+        remove_file(left)
+    write_json(path, value)
 
 
 def write_batch(files: Iterable[tuple[Path, bytes]], folder: Path) -> None:

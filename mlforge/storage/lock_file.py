@@ -11,7 +11,7 @@ from typing import Any
 from mlforge.core.digest import digest_json, json_bytes
 from mlforge.core.strict_json import parse_json
 from mlforge.errors import ConfigError
-from mlforge.storage.files import read_bytes, write_json
+from mlforge.storage.files import read_bytes, rewrite_json
 
 __all__ = ["LockedCategory", "read_lock", "update_lock"]
 
@@ -76,7 +76,7 @@ def update_lock(path: Path, made: Mapping[str, LockedCategory], known: Collectio
     document = {"schema": SCHEMA, "categories": {c: _values(entry) for c, entry in categories}}
     # Unchanged means unwritten: a lock in version control should not look touched.
     if not path.is_file() or read_bytes(path) != _text(document):
-        write_json(path, document)
+        rewrite_json(path, document)
 
 
 def _text(document: Mapping[str, Any]) -> bytes:

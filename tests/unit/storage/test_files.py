@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from mlforge.storage.files import (
     remove_file,
     remove_temporaries,
     remove_tree,
+    rewrite_json,
     write_batch,
     write_bytes,
     write_json,
@@ -200,3 +202,12 @@ def test_real_errors_of_the_system_are_storage_errors(tmp_path: Path) -> None:
         with pytest.raises(StorageError):
             attempt()
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_rewriting_removes_what_killed_writes_of_the_same_file_left(tmp_path: Path) -> None:
+    mine, other = (tmp_path / f".mlforge-tmp-1-2.{name}" for name in ("a.json", "b.json"))
+    for left in (mine, other):
+        left.write_text("torn")
+    rewrite_json(tmp_path / "a.json", {"x": 1})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"x": 1}
+    assert (mine.exists(), other.exists()) == (False, True), "others write under other locks"
