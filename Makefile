@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MLFORGE := $(BIN)/mlforge
+TORCH := torch==2.13.0
 UNSEEN := docs/tutorials/unseen
 
 # Where a machine forbids bytecode, each process that a test starts would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types layers docs bench campaign clean
+.PHONY: help setup demo test neural check format lint types layers docs bench campaign clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,10 +37,16 @@ demo: $(READY)  ## the main job on the examples in categories/
 	$(MLFORGE) categories list
 	$(MLFORGE) run
 	$(MLFORGE) predict $(UNSEEN)/turn_left.jpg
-	@printf '\nNext: mlforge predict YOUR.jpg, or read docs/tutorials/first-classifier.md\n'
+	@printf '\nNext: $(MLFORGE) predict YOUR.jpg, or read docs/tutorials/first-classifier.md\n'
 
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest -q -n auto --dist worksteal
+
+neural: $(READY)  ## PyTorch beside the rest, and the tests that need it
+	@$(BIN)/python -c 'import torch' 2>/dev/null || { \
+		{ $(BIN)/python -m pip --version || $(BIN)/python -m ensurepip; } >/dev/null && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'; }
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -m neural
 
 format: $(READY)  ## rewrite the code in the common format
 	$(BIN)/ruff format

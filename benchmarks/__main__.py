@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 
-from benchmarks import batch, generate, models, predict, scale, startup, training, truth
+from benchmarks import accuracy, batch, generate, models, predict, scale, startup, training, truth
 
 
 def main() -> None:
@@ -19,6 +19,8 @@ def main() -> None:
     training.main()
     predict.main()
     batch.main()
+    print()
+    accuracy.main()
     print()
     truth.main()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,15 @@ from mlforge.extractors import EXTRACTORS
 from mlforge.modalities import MODALITIES
 from mlforge.models import MODELS
 
-__all__ = ["Draw", "Pictures", "draw", "folder_pictures", "novelties", "shipped_pictures"]
+__all__ = [
+    "Draw",
+    "Pictures",
+    "category_files",
+    "draw",
+    "folder_files",
+    "novelties",
+    "pictures_of",
+]
 
 _FEATURES = ("hog", "color", "lbp", "thumbnail")
 _N_FOLDS = 5
@@ -92,22 +100,24 @@ class Draw:
         return np.asarray(weights / weights.sum())
 
 
-def shipped_pictures(name: str, n_each: int) -> Pictures:
+def category_files(name: str, n_each: int) -> list[list[bytes]]:
     """Return so many pictures of each category of an example that comes with mlforge."""
-    files, labels = [], []
-    for number, category in enumerate(example_categories(name, n_held_out=n_each - 12)):
-        for file in (*category.seeds, *category.held_out):
-            files.append(file.data)
-            labels.append(number)
-    return Pictures(name, _extract(files), np.array(labels))
+    categories = example_categories(name, n_held_out=n_each - 12)
+    return [[file.data for file in (*c.seeds, *c.held_out)] for c in categories]
 
 
-def folder_pictures(name: str, root: Path) -> Pictures:
+def folder_files(root: Path) -> list[list[bytes]]:
     """Return the pictures of a folder of class folders, or of several such folders side by side."""
     suffixes = {".jpg", ".jpeg", ".png"}
     paths = sorted(path for path in root.rglob("*") if path.suffix.lower() in suffixes)
-    _, labels = np.unique([path.parent.name for path in paths], return_inverse=True)
-    return Pictures(name, _extract(path.read_bytes() for path in paths), labels.astype(np.int64))
+    codes = sorted({path.parent.name for path in paths})
+    return [[path.read_bytes() for path in paths if path.parent.name == code] for code in codes]
+
+
+def pictures_of(name: str, files: Sequence[Sequence[bytes]]) -> Pictures:
+    """Return the pictures of each category as features."""
+    labels = np.repeat(np.arange(len(files)), [len(category) for category in files])
+    return Pictures(name, _extract(data for category in files for data in category), labels)
 
 
 def draw(pictures: Pictures, n_seeds: int, number: int, n_trees: int) -> Draw:

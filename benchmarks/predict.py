@@ -14,6 +14,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from benchmarks._measure import Comparison, compare, report
 from mlforge import Project
+from mlforge.core.component import is_installed
 from mlforge.core.reporting import SilentReporter
 from mlforge.engines.local import LocalEngine
 from mlforge.models import MODELS
@@ -63,6 +64,12 @@ def main() -> None:
         report(compare("mlforge predict / joblib script", 0.35, ours, theirs, n_pairs=15))
         for comparison in _warm(project, photo):
             report(comparison)
+        if is_installed("torch"):
+            hand_made = project.artifacts.resolve(None)
+            options = TrainOptions(features=("learned",), budget=0.1)
+            learned = project.train(options).best.version
+            sides = [[*ours, "--model", version] for version in (learned, hand_made)]
+            report(compare("mlforge predict, learned / hand-made", 1.15, *sides, n_pairs=15))
 
 
 def _save_forest(project: Project, path: Path) -> None:

@@ -1,16 +1,18 @@
-"""`mlforge train` with features cached against a bare scikit-learn script with the same fits."""
+"""`mlforge train` with features cached against a bare scikit-learn script and its own fits."""
 
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks._measure import compare, report
+from benchmarks._measure import Comparison, compare, report
 from mlforge import Project
 from mlforge.core.randomness import Streams
 from mlforge.core.reporting import SilentReporter
@@ -52,7 +54,7 @@ print("accuracy", right / n_seeds)
 
 
 def main() -> None:
-    """Compare one whole `train` on the drawn signs, 100 samples a category."""
+    """Compare whole runs of `train` on the drawn signs, 100 samples a category."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         project = Project.init(folder / "signs", example="signs")
@@ -65,6 +67,23 @@ def main() -> None:
         subprocess.run(train, check=True, capture_output=True)
         bare = [sys.executable, str(script), str(data), json.dumps(parameters)]
         report(compare("train, features cached / scikit-learn", 1.3, train, bare, n_pairs=5))
+        report(_against_its_fits([*train, "--workers", "1", "--json"]))
+
+
+def _against_its_fits(train: list[str], n_runs: int = 5) -> Comparison:
+    """Compare runs of `train` by one worker with the sum of the fits that each of them made."""
+    times = []
+    for _ in range(n_runs):
+        start = time.perf_counter()
+        done = subprocess.run(train, check=True, capture_output=True)
+        times.append((time.perf_counter() - start, json.loads(done.stdout)["models"][0]["seconds"]))
+    return Comparison(
+        "train, features cached / the sum of its fits",
+        1.5,
+        tuple(whole / fits for whole, fits in times),
+        statistics.median(whole for whole, _ in times),
+        statistics.median(fits for _, fits in times),
+    )
 
 
 def _save_arrays(project: Project, path: Path) -> dict[str, object]:

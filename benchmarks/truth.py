@@ -18,10 +18,11 @@ import numpy.typing as npt
 from benchmarks._draws import (
     Draw,
     Pictures,
+    category_files,
     draw,
-    folder_pictures,
+    folder_files,
     novelties,
-    shipped_pictures,
+    pictures_of,
 )
 from mlforge.evaluation.calibration import measure, scale
 from mlforge.evaluation.gates import judge, parse_gate
@@ -106,11 +107,11 @@ def main(arguments: Sequence[str] = ()) -> None:
 
 
 def _pictures(hand_signs: Path | None, n_signs: int) -> Iterator[Pictures]:
-    yield shipped_pictures("digits", 174)
+    yield pictures_of("digits", category_files("digits", 174))
     if hand_signs is not None:
-        yield folder_pictures("hand signs", Path(hand_signs))
+        yield pictures_of("hand signs", folder_files(Path(hand_signs)))
     if n_signs:
-        yield shipped_pictures("signs", n_signs)
+        yield pictures_of("signs", category_files("signs", n_signs))
 
 
 def _row(pictures: Pictures, n_seeds: int, n_draws: int, n_trees: int) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 from campaign import figures
-from campaign._trials import import_everything
+from campaign._trials import import_everything, wait_at_most
 
 
 def main() -> int:
@@ -18,7 +19,9 @@ def main() -> int:
     known = {figure.number: figure for figure in figures.FIGURES}
     parser.add_argument("--figure", type=int, action="append", choices=sorted(known))
     parser.add_argument("--size", type=float, default=1.0, help="share of the full size")
+    parser.add_argument("--patience", type=float, default=600.0, help="seconds for a trial")
     asked = parser.parse_args()
+    wait_at_most(asked.patience)
     import_everything()
     print(f"{'figure':>6}  {'':<56} {'trials':>7}  {'failed':>6}  {'time':>7}")
     n_missed = 0
@@ -37,5 +40,12 @@ def main() -> int:
     return 1 if n_missed else 0
 
 
+def heed_signals() -> None:
+    """Let trials end with this process, and not ignore what it was started to ignore."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+
+
 if __name__ == "__main__":
+    heed_signals()
     sys.exit(main())

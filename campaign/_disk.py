@@ -6,7 +6,7 @@ import io
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 __all__ = ["Disk"]
@@ -71,7 +71,7 @@ class Disk:
 
 
 class _File:
-    """A file whose writes count as operations."""
+    """A file that is written to; what may reach the disk counts as an operation."""
 
     def __init__(self, file: Any, disk: Disk) -> None:
         self._file, self._disk = file, disk
@@ -88,3 +88,15 @@ class _File:
     def write(self, data: Any) -> int:
         self._disk.tick()
         return int(self._file.write(data))
+
+    def writelines(self, parts: Iterable[Any]) -> None:
+        for part in parts:
+            self.write(part)
+
+    def flush(self) -> None:
+        self._disk.tick()
+        self._file.flush()
+
+    def truncate(self, size: int | None = None) -> int:
+        self._disk.tick()
+        return int(self._file.truncate(size))

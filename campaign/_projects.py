@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from campaign._trials import forked
 from mlforge import Project
 from mlforge.core.digest import digest_bytes, digest_json
 from mlforge.storage.manifest import read_manifest
@@ -62,17 +63,24 @@ class Projects:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._n_copies = 0
-        self.seeded = folder / "seeded"
+        self.seeded, self.generated, self.trained = (
+            folder / state for state in ("seeded", "generated", "trained")
+        )
+        # Libraries start threads that trials, forked from this process, would wait for in vain.
+        made = forked(self._make)
+        assert made.code == 0, made.output
+
+    def _make(self) -> None:
         project = Project.init(self.seeded)
         (self.seeded / "mlforge.toml").write_text(_SETTINGS)
         for number, code in enumerate(_CODES):
-            seeds = [folder / f"{code}{n}.png" for n in range(_N_SEEDS)]
+            seeds = [self._folder / f"{code}{n}.png" for n in range(_N_SEEDS)]
             for n, path in enumerate(seeds):
                 path.write_bytes(picture(10 * number + n))
             project.add_category(code, seeds)
-        self.generated = Path(shutil.copytree(self.seeded, folder / "generated"))
+        shutil.copytree(self.seeded, self.generated)
         Project(self.generated).generate(GENERATE)
-        self.trained = Path(shutil.copytree(self.generated, folder / "trained"))
+        shutil.copytree(self.generated, self.trained)
         first = Project(self.trained).train(TRAIN).best.version
         Project(self.trained).train(TrainOptions(workers=1, force=True))
         Project(self.trained).promote(first)

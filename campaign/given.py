@@ -6,7 +6,9 @@ import functools
 import io
 import itertools
 import json
+import os
 import random
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,12 +17,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
-from campaign._projects import Projects, picture
+from campaign._projects import GENERATE, TRAIN, Projects, picture
 from campaign._trials import Figure, Outcome, forked
 from mlforge import Project
 from mlforge.core.digest import digest_bytes
 from mlforge.errors import MlforgeError, SampleError
 from mlforge.modalities.image import Image
+from mlforge.storage.lock_file import read_lock
 
 __all__ = ["FIGURES"]
 
@@ -119,7 +122,7 @@ def _read_all(root: Path, numbers: range) -> None:
     readers: dict[str, Callable[[], object]] = {
         "categories/cup/config.json": lambda: project.category_config("cup"),
         "mlforge.toml": lambda: project.workspace.settings,
-        "mlforge.lock": project.samples,
+        "mlforge.lock": lambda: read_lock(root / "mlforge.lock"),
         "categories/cup/samples/manifest.jsonl": project.samples,
         "artifacts/aliases.json": project.predictor,
         "artifacts/models/logistic_regression-0001/manifest.json": project.models,
@@ -151,11 +154,13 @@ def name_outside(n_trials: int, folder: Path) -> Outcome:
     outside.mkdir(parents=True)
     (outside / "secret.png").write_bytes(picture(99))
     (outside / "config.json").write_text("{}")
-    before = _content(outside)
-    for number, payload in enumerate(itertools.islice(_payloads(), n_trials)):
-        root = sandbox / "project"
-        if number % 50 == 0:
-            projects.copy(projects.generated).rename(root) if not root.exists() else None
+    root = sandbox / "project"
+    for number, payload in enumerate(itertools.islice(_payloads(root, outside), n_trials)):
+        shutil.rmtree(root, ignore_errors=True)
+        projects.copy(projects.generated).rename(root)
+        for place in (root, root / "categories" / "mug" / "samples"):
+            (place / "link").symlink_to(sandbox, target_is_directory=True)
+        before = _content(outside)
         channel = _CHANNELS[number % len(_CHANNELS)]
         ended = forked(functools.partial(channel, root, payload, outside))
         outcome.n_trials += 1
@@ -163,70 +168,46 @@ def name_outside(n_trials: int, folder: Path) -> Outcome:
         outcome.hold(0 <= ended.code < 70, f"{where}: {ended.code}: {ended.output[-200:]}")
         outcome.hold(_content(outside) == before, f"{where}: changed what lies outside")
         outcome.hold({*sandbox.iterdir()} == {root, outside}, f"{where}: {[*sandbox.iterdir()]}")
-        codes = [path.name.casefold() for path in (root / "categories").iterdir()]
+        # A link or a file may stand in its place.
+        categories = root / "categories"
+        found = categories.iterdir() if categories.is_dir() else ()
+        codes = [path.name.casefold() for path in found]
         outcome.hold(len(set(codes)) == len(codes), f"{where}: two categories of one name")
     return outcome
 
 
 def _content(folder: Path) -> dict[str, str]:
-    return {path.name: digest_bytes(path.read_bytes()) for path in folder.rglob("*")}
+    paths = sorted(folder.rglob("*"))
+    return {str(p): digest_bytes(p.read_bytes()) if p.is_file() else "" for p in paths}
 
 
-def _payloads() -> Iterator[str]:
-    """Yield names that lead somewhere else, or to the same place as others, without end."""
-    ups = [
-        "..",
-        ".",
-        "...",
-        "%2e%2e",
-        "\u2025",
-        "\uff0e\uff0e",
-        "..\\",
-        "~",
-        "$HOME",
-        "",
-        "-",
-        "--",
-    ]
-    ends = [
-        "outside",
-        "outside/secret.png",
-        "CON",
-        "nul.txt",
-        "com1",
-        "aux",
-        "a\0b",
-        "a\nb",
-        "\x1b[2J",
-    ]
-    ends += [
-        "cafe\u0301",
-        "caf\u00e9",
-        "CUP",
-        "Cup",
-        "cup ",
-        "cup.",
-        "\u212aelvin",
-        "\u202egnp",
-        "x" * 300,
-    ]
-    ends += [
-        "/etc/passwd",
-        "C:\\x",
-        "\\\\host\\x",
-        "file:///etc",
-        "*",
-        "?",
-        "|",
-        "con.",
-        "\ud800",
-        ".git",
-    ]
-    seps = ["/", "//", "\\", "/./", "\u2215", "\uff0f", ":", ""]
-    depths = range(1, 5)
+# How a name begins that leads elsewhere; how it goes on; where it ends.
+_UPS = (
+    "..", ".", "...", "%2e%2e", "\u2025", "\uff0e\uff0e", "..\\", "~", "$HOME", "", "-", "--",
+)  # fmt: skip
+_SEPARATORS = ("/", "//", "\\", "/./", "\u2215", "\uff0f", ":", "")
+_OUTSIDE = ("outside", "outside/secret.png", "outside/config.json", "outside/new")
+_ENDS = (
+    "CON", "nul.txt", "com1", "aux", "a\0b", "a\nb", "\x1b[2J", "cafe\u0301", "caf\u00e9", "CUP",
+    "Cup", "cup ", "cup.", "\u212aelvin", "\u202egnp", "x" * 300, "/etc/passwd", "C:\\x",
+    "\\\\host\\x", "file:///etc", "*", "?", "|", "con.", "\ud800", ".git",
+)  # fmt: skip
+
+
+def _payloads(root: Path, outside: Path) -> Iterator[str]:
+    """Yield names that lead somewhere else, or to the same place as others, without end.
+
+    Each round begins a name in every way, so that a few trials meet all of them.
+    """
+    draws = random.Random(0)
+    above = outside.parent
+    places = (f"{above}/", f"/{above}/", f"{root}/../", f"/proc/self/root{above}/", "link/")
     while True:
-        for up, sep, end, depth in itertools.product(ups, seps, ends, depths):
-            yield f"{(up + sep) * depth}{end}"
+        for up in draws.sample(_UPS, len(_UPS)):
+            way = (up + draws.choice(_SEPARATORS)) * draws.randint(1, 4)
+            yield way + draws.choice(draws.choice((_OUTSIDE, _ENDS)))
+        for place in draws.sample(places, len(places)):
+            yield place + draws.choice(draws.choice((_OUTSIDE, _ENDS)))
 
 
 def _add(root: Path, payload: str, outside: Path) -> None:
@@ -250,29 +231,44 @@ def _manifest(root: Path, payload: str, outside: Path) -> None:
     path.write_text("\n".join([head, json.dumps(record), *others]) + "\n")
     project = Project(root)
     project.samples()
-    project.generate()
+    project.generate(GENERATE)
     project.clean_samples(("mug",))
-    project.generate()
+    project.generate(GENERATE)
+
+
+_LINKS = (
+    "artifacts", "artifacts/cache", "artifacts/models", "categories", "categories/jar",
+    "categories/jar/config.json", "categories/jar/samples", "categories/jar/samples/manifest.jsonl",
+    "categories/jar/seeds", "categories/jar/seeds/jar0.png", "categories/x", "mlforge.lock",
+)  # fmt: skip
 
 
 def _link(root: Path, payload: str, outside: Path) -> None:
-    """Let something of the project be a link that leads out of it."""
-    place = (
-        root / ("categories/jar/seeds", "categories/jar/samples", "categories/x")[len(payload) % 3]
-    )
-    kept = place.with_name(f"{place.name}.kept")
-    if place.exists():
-        place.rename(kept)
-    place.symlink_to(outside, target_is_directory=True)
+    """Let something of the project be a link that leads out of it, or nowhere."""
+    # The same in whichever folder the campaign lies.
+    draws = random.Random(ascii(payload.replace(str(outside.parent), "")))
+    place = root / draws.choice(_LINKS)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.is_dir():
+        shutil.rmtree(place)
+    place.unlink(missing_ok=True)
+    place.symlink_to(_target(place, outside, draws))
     project = Project(root)
-    try:
-        for action in (project.generate, project.train, project.clean_samples, project.check):
-            with suppress(MlforgeError):
-                action()
-    finally:
-        place.unlink()
-        if kept.exists():
-            kept.rename(place)
+    for action in (
+        functools.partial(project.generate, GENERATE),
+        functools.partial(project.train, TRAIN),
+        project.clean_samples,
+        project.check,
+    ):
+        with suppress(MlforgeError):
+            action()
+
+
+def _target(place: Path, outside: Path, draws: random.Random) -> str:
+    """Return where a link leads: to a folder, a file, what is not there yet, itself."""
+    ends = [outside, outside / "secret.png", outside / "config.json", outside / "new", place]
+    end = draws.choice(ends)
+    return draws.choice((str(end), os.path.relpath(end, place.parent)))
 
 
 def _alias(root: Path, payload: str, outside: Path) -> None:

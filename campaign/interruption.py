@@ -116,7 +116,8 @@ def kill_at_random(n_trials: int, folder: Path) -> Outcome:
     draws = random.Random(0)
     start = time.perf_counter()
     root = projects.copy(action.before)
-    forked(lambda: action.do(root))
+    ended = forked(lambda: action.do(root))
+    outcome.hold(ended.code == 0, f"not killed: exit {ended.code}: {ended.output[-300:]}")
     usual = time.perf_counter() - start
     n_killed = 0
     for number in range(n_trials):
@@ -139,7 +140,7 @@ def _kill_group(root: Path, delay: float) -> bool:
             process.wait(delay)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-        return process.wait() != 0
+        return process.wait(30) != 0
 
 
 def fail_every_operation(n_trials: int, folder: Path) -> Outcome:

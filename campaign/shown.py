@@ -23,6 +23,7 @@ __all__ = ["FIGURES"]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PER_PROJECT = 10
+_PATIENCE = 30.0  # seconds
 # What Rich sends on its own: colours, and a progress bar's moves of the cursor.
 _OWN = re.compile(r"\x1b\[(?:[0-9;]*m|\?25[lh]|[0-9]*[AK])")
 _MARK = "zqx"
@@ -127,7 +128,10 @@ def _active(root: Path, photos: Path) -> Iterator[str]:
             yield f"{words[0]}: exit {plain.code}: {plain.output[-300:]}"
         if any(not (c.isprintable() or c == "\n") for c in plain.output):
             yield f"{' '.join(words[:2])}: control characters in plain output"
-        seen = _OWN.sub("", _on_terminal(arguments))
+        code, seen = _on_terminal(arguments)
+        if code != plain.code:
+            yield f"{' '.join(words[:2])}: exit {code} on a terminal"
+        seen = _OWN.sub("", seen)
         if any(not (c.isprintable() or c in "\r\n") for c in seen):
             yield f"{' '.join(words[:2])}: control characters on a terminal"
     yield from _active_cells(root / "out" / "predictions.csv")
@@ -135,8 +139,8 @@ def _active(root: Path, photos: Path) -> Iterator[str]:
         yield from _active_markup(page.read_text(encoding="utf-8"))
 
 
-def _on_terminal(arguments: tuple[str, ...]) -> str:
-    """Return what a command sends to a terminal of 80 columns."""
+def _on_terminal(arguments: tuple[str, ...]) -> tuple[int, str]:
+    """Return how a command ends and what it sends to a terminal of 80 columns."""
     ours, theirs = pty.openpty()
 
     def run() -> None:
@@ -161,13 +165,13 @@ def _on_terminal(arguments: tuple[str, ...]) -> str:
                 return
             parts.append(part)
 
-    reader = threading.Thread(target=read)
+    reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    forked(run)
+    ended = forked(run)
     os.close(theirs)
-    reader.join()
+    reader.join(_PATIENCE)
     os.close(ours)
-    return b"".join(parts).decode(errors="replace")
+    return ended.code, b"".join(parts).decode(errors="replace")
 
 
 def _active_cells(table: Path) -> Iterator[str]:

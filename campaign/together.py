@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import csv
-import os
 import random
-import signal
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from campaign._projects import GENERATE, TRAIN, Projects, evidence, picture, temporaries, torn
-from campaign._trials import Figure, Outcome, forked
+from campaign._trials import Figure, Outcome, Trial, forked, side_by_side
 from mlforge import Project
 from mlforge.core.digest import digest_bytes, digest_json
 from mlforge.workflows.batch import BatchOptions
@@ -35,9 +32,9 @@ def write_side_by_side(n_rounds: int, folder: Path) -> Outcome:
     each = -(-n_rounds // _N_PROCESSES)
     outcome = Outcome(n_trials=each * _N_PROCESSES)
     longest = 0.0
-    for ended in _at_once([partial(_rounds, root, n, each) for n in range(_N_PROCESSES)]):
-        outcome.hold(ended[0] == 0, f"a process ended with {ended[0]}: {ended[1][-300:]}")
-        longest = max(longest, float(ended[1].split()[-1]) if ended[0] == 0 else 0.0)
+    for ended in side_by_side([partial(_rounds, root, n, each) for n in range(_N_PROCESSES)]):
+        outcome.hold(ended.code == 0, f"a process ended with {ended.code}: {ended.output[-300:]}")
+        longest = max(longest, float(ended.output.split()[-1]) if ended.code == 0 else 0.0)
     found = forked(lambda: print(_all_done(root)))
     outcome.hold(found.output == expected, f"not as one after the other: {found.output[-300:]}")
     outcome.measured = f"longest round {longest:.1f} s"
@@ -97,19 +94,12 @@ def read_while_promoting(n_reads: int, folder: Path) -> Outcome:
             project.artifacts.aliases.promote("production", versions[1], "2026-01-01T00:00:00Z")
             project.artifacts.aliases.rollback("production", "2026-01-01T00:00:00Z")
 
-    writer = os.fork()
-    if writer == 0:
-        try:
-            write()
-        finally:
-            os._exit(1)
-    ended = _at_once([read] * _N_READERS)
-    os.kill(writer, signal.SIGKILL)
-    os.waitpid(writer, 0)
+    with Trial(write):
+        ended = side_by_side([read] * _N_READERS)
     outcome = Outcome(n_trials=each * _N_READERS)
-    for code, output in ended:
-        outcome.hold(code == 0, f"a reader ended with {code}: {output[-300:]}")
-    seen = [output.split()[-1] for code, output in ended if code == 0]
+    for one in ended:
+        outcome.hold(one.code == 0, f"a reader ended with {one.code}: {one.output[-300:]}")
+    seen = [one.output.split()[-1] for one in ended if one.code == 0]
     outcome.measured = f"versions seen by each reader: {', '.join(seen)}"
     return outcome
 
@@ -151,13 +141,6 @@ def _everything(root: Path, photos: Path, workers: int) -> str:
     features = sorted((root / "artifacts" / "cache").rglob("*"))
     cached = [digest_bytes(path.read_bytes()) for path in features if path.is_file()]
     return digest_json([evidence(root), sorted(cached), rows])
-
-
-def _at_once(actions: Sequence[Callable[[], object]]) -> list[tuple[int, str]]:
-    """Run actions side by side, each in a process; return how each ended and what it wrote."""
-    with ThreadPoolExecutor(len(actions)) as pool:
-        ended = list(pool.map(forked, actions))
-    return [(one.code, one.output) for one in ended]
 
 
 FIGURES = (

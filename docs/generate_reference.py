@@ -115,7 +115,6 @@ def _find(root: Any, path: str) -> Any:
 
 
 def _command(root: Any, spec: CommandSpec) -> Iterator[str]:
-    from mlforge.cli.session import EXITS
 
     command = _find(root, spec.path)
     arguments = [p for p in command.params if p.param_type_name == "argument"]
@@ -140,7 +139,7 @@ def _command(root: Any, spec: CommandSpec) -> Iterator[str]:
     if options:
         yield from _table(("option", "meaning"), [_option(option) for option in options])
         yield ""
-    exits = sorted({*EVERY_EXIT, *spec.exits} & set(EXITS))
+    exits = sorted({*EVERY_EXIT, *spec.exits})
     yield f"Exit codes: {', '.join(map(str, exits))}."
     yield ""
     yield f"JSON, `{spec.schema}`:"

@@ -9,6 +9,7 @@ Examples
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["Project", "__version__"]
 
 __version__ = "0.1.0"
+
+# ONNX Runtime notes what it does below the home folder and reports it; it looks as it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ The command line turns each into one message, one hint and one exit code::
     │   ├── SampleError           3  one example cannot be used
     │   └── StorageError          3  a file cannot be read or written
     ├── MissingExtraError         4  an optional dependency is not installed
+    │   └── MissingDecoderError   4  what decodes one example is not installed; a SampleError too
     ├── ArtifactError             5  an artifact is missing, corrupt or incompatible
     └── EngineError               6  the engine or a remote service failed
 
@@ -23,6 +24,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "EngineError",
+    "MissingDecoderError",
     "MissingExtraError",
     "MlforgeError",
     "SampleError",
@@ -82,6 +84,10 @@ class MissingExtraError(MlforgeError):
     """An optional dependency is not installed; the hint holds the install command."""
 
     exit_code = 4
+
+
+class MissingDecoderError(MissingExtraError, SampleError):
+    """An example cannot be decoded on this machine, and may be sound: nothing to be noted."""
 
 
 class ArtifactError(MlforgeError):

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlforge.core.names import PRODUCTION
 from mlforge.core.reporting import Reporter, SilentReporter
 from mlforge.storage.layout import find_root
 
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     from mlforge.workflows.generate import GenerateOptions, GenerateResult
     from mlforge.workflows.init import InitOptions
     from mlforge.workflows.predict import Predictor
+    from mlforge.workflows.preview import ContactSheet
     from mlforge.workflows.registry import Imported, Prune, VersionCheck
     from mlforge.workflows.report import WrittenReport
     from mlforge.workflows.reproduce import Reproduction
+    from mlforge.workflows.sample_verify import VerifiedCategory
     from mlforge.workflows.samples import CleanedSamples, ExplainedSample, SamplesOverview
     from mlforge.workflows.train import TrainOptions, TrainResult
     from mlforge.workflows.trained import TrainedModel
-    from mlforge.workflows.verify import VerifiedCategory
     from mlforge.workflows.workspace import Workspace
 
 __all__ = ["Project"]
@@ -158,8 +160,8 @@ class Project:
 
         return list_samples(self.workspace, tuple(codes))
 
-    def preview(self, output: Path, code: str | None = None, columns: int = 8) -> int:
-        """Write a contact sheet: each row a seed and its samples; return the number of rows."""
+    def preview(self, output: Path, code: str | None = None, columns: int = 8) -> ContactSheet:
+        """Write a contact sheet: a row for each seed, or input; return what it shows."""
         from mlforge.workflows.preview import preview
 
         return preview(self.workspace, code, output, columns)
@@ -168,7 +170,7 @@ class Project:
         self, codes: Sequence[str] = (), workers: int | None = None
     ) -> list[VerifiedCategory]:
         """Make samples again in memory and compare them with files, manifest and lock."""
-        from mlforge.workflows.verify import verify
+        from mlforge.workflows.sample_verify import verify
 
         return verify(self.workspace, tuple(codes), workers, self.reporter)
 
@@ -208,13 +210,13 @@ class Project:
 
         return stored_models(self.workspace, self.reporter)
 
-    def promote(self, version: str, alias: str = "production") -> Alias:
+    def promote(self, version: str, alias: str = PRODUCTION) -> Alias:
         """Let an alias name a version, once that has proved to be sound."""
         from mlforge.workflows.registry import promote
 
         return promote(self.workspace, version, alias)
 
-    def rollback(self, alias: str = "production") -> Alias:
+    def rollback(self, alias: str = PRODUCTION) -> Alias:
         """Let an alias name what it named before."""
         from mlforge.workflows.registry import rollback
 
@@ -226,11 +228,17 @@ class Project:
 
         return verify_models(self.workspace, version)
 
-    def remove_model(self, version: str) -> None:
-        """Remove a version, and the aliases that name it."""
+    def remove_model(self, version: str, *, force: bool = False) -> tuple[str, ...]:
+        """Remove a version that no alias names; with `force`, and return, the aliases as well."""
         from mlforge.workflows.registry import remove_model
 
-        remove_model(self.workspace, version)
+        return remove_model(self.workspace, version, force=force)
+
+    def require_unnamed(self, version: str) -> None:
+        """Raise `ConfigError` where an alias names a version."""
+        from mlforge.workflows.registry import require_unnamed
+
+        require_unnamed(self.workspace, version)
 
     def plan_prune(self, keep: int) -> Prune:
         """Return what `prune_models` would remove."""

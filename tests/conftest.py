@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +22,9 @@ from mlforge import Project
 from mlforge.workflows.generate import GenerateOptions
 from mlforge.workflows.train import TrainOptions
 
+# Whoever starts the tests in the background may ignore Ctrl-C, and what they start would too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Continuous integration draws the same examples on every run; at a desk they vary.
 settings.register_profile("desk", deadline=None, max_examples=50)
 settings.register_profile("ci", deadline=None, max_examples=50, derandomize=True, database=None)
@@ -32,6 +37,11 @@ use = ["thumbnail", "color"]
 
 [train]
 folds = 3
+
+[features.learned]
+side = 32
+width = 4
+steps = 40
 
 [models.random_forest]
 n_estimators = 10
@@ -69,6 +79,31 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(n_seeds):
             (folder / shape / f"{shape}_{number}.png").write_bytes(_draw(shape, number))
     return folder
+
+
+@pytest.fixture(scope="session")
+def endless_graph() -> bytes:
+    """Return a graph of a few KiB that multiplies matrices for an hour, whatever its input."""
+    from onnx import TensorProto, helper
+
+    n_rounds = 3_000
+    side = helper.make_tensor("side", TensorProto.INT64, [2], [3000, 3000])
+    nodes = [helper.make_node("ConstantOfShape", ["side"], ["m0"])]
+    nodes += [
+        helper.make_node("MatMul", ["m0", f"m{number}"], [f"m{number + 1}"])
+        for number in range(n_rounds)
+    ]
+    axes = helper.make_tensor("axes", TensorProto.INT64, [2], [0, 1])
+    nodes += [
+        helper.make_node("ReduceSum", [f"m{n_rounds}", "axes"], ["sum"], keepdims=0),
+        helper.make_node("Add", ["x", "sum"], ["y"]),
+    ]
+    taken = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, None])
+    given = helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, None])
+    graph = helper.make_graph(nodes, "endless", [taken], [given], [side, axes])
+    opset = helper.make_opsetid("", 17)
+    model = helper.make_model(graph, opset_imports=[opset], ir_version=9)
+    return bytes(model.SerializeToString())
 
 
 @pytest.fixture
@@ -170,6 +205,19 @@ class _Server(ThreadingHTTPServer):
 @pytest.fixture
 def service() -> Iterator[Service]:
     """Return a server that answers as the test says."""
+    with _serving() as made:
+        yield made
+
+
+@pytest.fixture
+def other_service() -> Iterator[Service]:
+    """Return another such server, on a port of its own."""
+    with _serving() as made:
+        yield made
+
+
+@contextmanager
+def _serving() -> Iterator[Service]:
     made = Service()
 
     class Handler(BaseHTTPRequestHandler):
@@ -190,9 +238,10 @@ def service() -> Iterator[Service]:
     server = _Server(("127.0.0.1", 0), Handler)
     made.port = server.server_port
     made.url = f"http://127.0.0.1:{made.port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield made
     server.shutdown()
     server.server_close()
-    thread.join()
+    thread.join(60)
+    assert not thread.is_alive()

@@ -26,9 +26,9 @@ MODULES = (
     "predict",
     "report",
     "run",
+    "sample_verify",
     "samples",
     "train",
-    "verify",
     "versions",
 )
 # The order of the work; Typer would put single commands before groups.

@@ -242,10 +242,13 @@ def check(
 ) -> None:
     """Look through configurations and seeds for what is wrong or worth knowing.
 
-    Finds files that cannot be read; pictures that come twice, also saved anew, scaled or cut a
-    little, within a category (a warning) and in two (an error); pictures that are blurred, dark,
-    overexposed, low in contrast, of odd size or shape among the others of their category;
-    categories with few seeds, many fewer than others, or one group only.
+    Finds files that cannot be read; pictures that come twice, also saved anew or scaled, within a
+    category (a warning) and in two (an error); pictures that look almost alike, as where one is cut
+    a little (a warning, in two categories too: they may be two shots of one scene); pictures that
+    are blurred, dark, overexposed, low in contrast, of odd size or shape among the others of their
+    category; categories with few seeds, many fewer than others, or one group only.
+
+    Where categories are named, their pictures are compared with those of all the others.
 
     Errors make the exit code 3; warnings do not. No seed and no configuration is changed.
     """

@@ -80,13 +80,13 @@ def _registered(kind: str, incomplete: str, *more: str) -> list[str]:
 
 
 def model_names(incomplete: str) -> list[str]:
-    """Return the names of models, and ``all``."""
-    return _registered("model", incomplete, "all")
+    """Return the names of models, ``all`` and ``auto``."""
+    return _registered("model", incomplete, "all", "auto")
 
 
 def extractor_names(incomplete: str) -> list[str]:
-    """Return the names of extractors."""
-    return _registered("extractor", incomplete)
+    """Return the names of extractors, and ``auto``."""
+    return _registered("extractor", incomplete, "auto")
 
 
 def technique_names(incomplete: str) -> list[str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 _MAX_SHOWN = 5
+_WITHOUT_A_THIRD = 2
 
 
 @command(
@@ -32,10 +33,14 @@ _MAX_SHOWN = 5
         "calibration, sets, unknown, seeds (what was said of each file); null without a folder, "
         "or where no file could be scored",
         "failures": "files of FOLDER that could not be read: a list of objects with file, reason",
+        "left_out": "files of FOLDER that the model was trained on, or near-duplicates of them: no "
+        "evidence, and in no figure: a list of objects with file, reason",
         "unknown_classes": "folders of FOLDER that are no category: a list of objects with name, "
         "n_files, n_accepted (taken for known)",
-        "deep": "of --deep: curve (overall, per_category, advice), blame, techniques, robustness, "
-        "unknown; null without",
+        "deep": "of --deep: curve (overall, per_category, advice), blame, techniques (a list of "
+        "objects with technique, code, the category that is found more or less often, effect, "
+        "interval, safe, users, the categories that use it, and to_change, those that should not), "
+        "robustness, unknown; null without",
     },
     examples=[
         "mlforge evaluate photos",
@@ -63,7 +68,8 @@ def evaluate(
 ) -> None:
     """Score a trained model on labelled examples, or look into it in depth.
 
-    With FOLDER: how good it is on examples that it never saw. With --deep: what more seeds would
+    With FOLDER: how good it is on examples that it never saw; what it was trained on is left out,
+    and near-duplicates are one piece of evidence. With --deep: what more seeds would
     bring and of which category, seeds to look at, techniques that harm, how it stands blur, light,
     rotation, compression and noise, and what unknown things it would take for known. That takes
     many fits; what is done is kept, and an interrupted run goes on.
@@ -79,6 +85,7 @@ def evaluate(
         "version": on_folder.version if on_folder else in_depth and in_depth.version,
         "evaluation": plain_value(on_folder.evaluation) if on_folder else None,
         "failures": plain_value(on_folder.failures) if on_folder else [],
+        "left_out": plain_value(on_folder.left_out) if on_folder else [],
         "unknown_classes": plain_value(on_folder.unknown_classes) if on_folder else [],
         "deep": plain_value(in_depth),
     }
@@ -86,7 +93,8 @@ def evaluate(
     if on_folder:
         blocks += _folder_blocks(on_folder, session.output.width)
     if in_depth:
-        blocks += _deep_blocks(in_depth)
+        n_categories = len(project.artifacts.manifest(in_depth.version)["categories"])
+        blocks += _deep_blocks(in_depth, n_categories)
     session.show(document, blocks)
     if on_folder and on_folder.failures:
         raise typer.Exit(DONE_WITH_FAILURES if on_folder.evaluation else DataError.exit_code)
@@ -116,7 +124,7 @@ def _folder_blocks(result: FolderEvaluation, width: int | None) -> Iterator[Bloc
     yield from failures(result.failures, "not read")
 
 
-def _deep_blocks(deep: DeepEvaluation) -> Iterator[Block]:
+def _deep_blocks(deep: DeepEvaluation, n_categories: int) -> Iterator[Block]:
     """Say in a few lines what was found; the report shows the rest."""
     from mlforge.cli.blocks import Line
 
@@ -125,7 +133,7 @@ def _deep_blocks(deep: DeepEvaluation) -> Iterator[Block]:
     yield from _seeds(deep)
     yield from _techniques(deep)
     yield from _robustness(deep)
-    yield from _unknown(deep)
+    yield from _unknown(deep, n_categories)
     yield Line(f"Pictures and curves: mlforge report {deep.version}", "dim")
 
 
@@ -168,9 +176,13 @@ def _techniques(deep: DeepEvaluation) -> Iterator[Block]:
 
     unsafe = [effect for effect in deep.techniques or () if not effect.safe]
     for effect in unsafe:
+        shown = effect.to_change[:_MAX_SHOWN]
+        files = ", ".join(f"categories/{code}/config.json" for code in shown)
+        n_more = len(effect.to_change) - len(shown)
+        more = f" and {n_more} more" if n_more else ""
         yield Line(
             f"{effect.technique} harms {effect.code} ({100 * effect.effect:+.1f} points): take it "
-            f'out of "techniques" in categories/{effect.code}/config.json.',
+            f'out of "techniques" in {files}{more}.',
             "warning",
         )
     if deep.techniques and not unsafe:
@@ -185,11 +197,16 @@ def _robustness(deep: DeepEvaluation) -> Iterator[Block]:
         yield Line(f"{curve.condition} ({curve.unit}): {steps}.")
 
 
-def _unknown(deep: DeepEvaluation) -> Iterator[Block]:
+def _unknown(deep: DeepEvaluation, n_categories: int) -> Iterator[Block]:
     from mlforge.cli.blocks import Line
 
     if not deep.unknown:
-        yield Line("Unknown things: with two categories there is no third to stand in for them.")
+        why = (
+            "there are too few groups of seeds to tell what is usual without one category"
+            if n_categories > _WITHOUT_A_THIRD
+            else "with two categories there is no third to stand in for them"
+        )
+        yield Line(f"Unknown things: {why}.")
         return
     accepted = sum(check.false_accepted for check in deep.unknown) / len(deep.unknown)
     worst = max(deep.unknown, key=lambda check: check.false_accepted)

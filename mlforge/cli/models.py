@@ -97,14 +97,12 @@ def show(
 ) -> None:
     """Show what a model was made from and how good it is."""
     from mlforge.cli.blocks import Cell, Column, Line, Row, table
-    from mlforge.cli.scores import evaluation_blocks, model_values
-    from mlforge.storage.artifact_manifest import check_described
+    from mlforge.cli.scores import choice_blocks, evaluation_blocks, model_values
     from mlforge.workflows.trained import stored_model
 
     project = session.project
     chosen = project.artifacts.resolve(session.ask(version, "VERSION"))
     manifest = project.artifacts.manifest(chosen)
-    check_described(manifest, chosen)
     model = stored_model(project.workspace, chosen)
     aliases = project.artifacts.aliases.read()
     document = {
@@ -125,6 +123,7 @@ def show(
         {"model": document, "history": history},
         [
             *evaluation_blocks(model, session.output.width),
+            *choice_blocks(model),
             Line(),
             table(columns, rows, headed=False),
         ],

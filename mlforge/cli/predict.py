@@ -47,7 +47,8 @@ Version = Annotated[
         "prediction": "the code of the most probable category",
         "category_name": "its name for people",
         "confidence": "its probability, 0 to 1",
-        "reliable": "whether that reaches the category's min_confidence, and the file is known",
+        "reliable": "whether that reaches the category's min_confidence, and the file is known; "
+        "never where the model has too few seeds to tell what is unknown",
         "known": "whether the file is like what the model was trained on",
         "prediction_set": "the codes that it may be, the most probable first",
         "all_probabilities": "the probability of each code, highest first; whatever --top says",
@@ -97,7 +98,8 @@ def predict(
     """Say what is on a picture.
 
     Confidences are calibrated on seeds that the model had not seen. A prediction is reliable where
-    its confidence reaches the min_confidence of its category.
+    its confidence reaches the min_confidence of its category and it is known; none is where the
+    model was trained on too few seeds to tell.
 
     With --json each file gives one line, in order; a file that cannot be predicted gives an error
     document with its name. Such files do not stop the others: the exit code is then 10, or 3
@@ -167,8 +169,11 @@ def _explaining(session: Session, names: Sequence[str], model: str | None, folde
 
 
 def _example(predictor: Predictor, name: str) -> Any:
+    from mlforge.workflows.predict import MAX_BYTES
+
     if name == STDIN:
-        return predictor.decode(sys.stdin.buffer.read(), STDIN)
+        # One byte above the limit is enough to be told that it is too large.
+        return predictor.decode(sys.stdin.buffer.read(MAX_BYTES + 1), STDIN)
     return predictor.decode_file(Path(name))
 
 
@@ -306,8 +311,8 @@ def predictions_table(predictions: Sequence[Prediction]) -> list[Block]:
     columns = [
         Column("file"),
         Column("prediction"),
-        Column("confidence", "right"),
-        Column("reliable", optional=True),
+        Column("confidence", "right", optional=True),
+        Column("reliable"),
     ]
     rows: list[Row] = [
         [

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlforge.cli.registrar import command
 from mlforge.cli.samples import Count, Workers, generate_blocks, generate_document
 from mlforge.cli.session import DONE_WITH_FAILURES, Session
-from mlforge.cli.train import GateOption, exit_by_gates, train_blocks, train_document
+from mlforge.cli.train import GATE_EXITS, GateOption, exit_by_gates, train_blocks, train_document
+
+if TYPE_CHECKING:
+    from mlforge.workflows.train import TrainResult
 
 __all__ = ["run"]
 
 PromoteOption = Annotated[
     bool,
-    typer.Option("--promote", help="Make the model production where every gate passes."),
+    typer.Option(
+        "--promote", help="Make the model production where it was measured and every gate passes."
+    ),
 ]
 
 
@@ -45,9 +50,11 @@ def run(
     """Generate samples, train, and say how good it is: the whole way.
 
     What is up to date is skipped. Models and features are those of mlforge.toml.
+
+    A model of which nothing could be measured is never promoted: that is as inconclusive as a gate
+    can be, and ends with the same exit code.
     """
     from mlforge.cli.blocks import Line
-    from mlforge.workflows.gates import verdict
     from mlforge.workflows.generate import GenerateOptions
     from mlforge.workflows.train import TrainOptions
 
@@ -56,9 +63,7 @@ def run(
         # Shown before training starts: that is where the time goes.
         session.output.blocks([*generate_blocks(generated), Line()])
     trained = session.project.train(TrainOptions(workers=workers, gates=tuple(gate or ())))
-    promoted = trained.best.version if promote and verdict(trained.gates) == "pass" else None
-    if promoted is not None:
-        session.project.promote(promoted)
+    promoted = _promoted(session, trained) if promote else None
     document = {
         "samples": generate_document(generated),
         "train": train_document(trained),
@@ -69,5 +74,29 @@ def run(
         blocks += [Line(), Line(f"Promoted: production is {promoted}.", "good")]
     session.show(document, blocks)
     exit_by_gates(trained)
+    if promote and trained.best.evaluation is None:
+        raise typer.Exit(GATE_EXITS["inconclusive"])
     if any(category.failures for category in generated.categories):
         raise typer.Exit(DONE_WITH_FAILURES)
+
+
+def _promoted(session: Session, trained: TrainResult) -> str | None:
+    """Make the best model production unless something speaks against it; return its version."""
+    from mlforge.workflows.gates import verdict
+
+    best, reporter = trained.best, session.project.reporter
+    if best.evaluation is None:
+        reporter.warn(
+            f"{best.version} is not promoted: nothing could be measured of it; add seeds with: "
+            "mlforge categories add CODE FILES..."
+        )
+        return None
+    if verdict(trained.gates) != "pass":
+        return None
+    if not trained.gates:
+        reporter.warn(
+            f"{best.version} is promoted however good it is: no gate demands anything; give "
+            '--gate "accuracy>=0.8", or train.gates in mlforge.toml'
+        )
+    session.project.promote(best.version)
+    return best.version

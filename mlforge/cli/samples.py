@@ -85,7 +85,11 @@ def generate(
     *,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Make every sample again; the old ones stay until then."),
+        typer.Option(
+            "--force",
+            help="Make every sample again; the old ones stay until then. A service is asked again "
+            "only where its answer could not be used.",
+        ),
     ] = False,
     locked: Annotated[
         bool,
@@ -236,7 +240,12 @@ def list_(session: Session, codes: Codes = None) -> None:
 @command(
     "samples preview",
     schema="mlforge.samples.preview/1",
-    keys={"output": "the picture's file", "n_rows": "how many seeds it shows"},
+    keys={
+        "output": "the picture's file",
+        "n_rows": "how many seeds, or inputs, it shows",
+        "n_left_out": "how many more have samples",
+        "categories_left_out": "the categories of which it shows none",
+    },
     examples=[
         "mlforge samples preview --output sheet.png",
         "mlforge samples preview cup --output cup.png",
@@ -264,34 +273,54 @@ def preview(
         ),
     ] = None,
 ) -> None:
-    """Write a contact sheet: each row a seed and its samples."""
+    """Write a contact sheet: each row a seed, or an input, and its samples.
+
+    Below a sample stand the techniques that it passed through; a generator's own steps are one
+    word, its name. It has 60 rows at most, 4 of each category where no category is named.
+    """
     from mlforge.cli.blocks import Line
-    from mlforge.cli.render import count
+    from mlforge.cli.render import count, plain_value
 
     target = Path(session.ask(output, "--output"))
-    n_rows = session.project.preview(target, code)
-    session.show(
-        {"output": str(target), "n_rows": n_rows},
-        [Line(f"Wrote {target} with {count(n_rows, 'row')}.", "good")],
-    )
+    sheet = session.project.preview(target, code)
+    blocks: list[Block] = [Line(f"Wrote {target} with {count(sheet.n_rows, 'row')}.", "good")]
+    if sheet.n_left_out:
+        text = f"Not shown: {count(sheet.n_left_out, 'seed or input', 'seeds and inputs')}"
+        if sheet.categories_left_out:
+            n_categories = len(sheet.categories_left_out)
+            text += f", among them all of {count(n_categories, 'category', 'categories')}"
+        more = "" if code else "; mlforge samples preview CODE shows more of one category"
+        blocks.append(Line(f"{text}{more}.", "dim"))
+    session.show({"output": str(target), **plain_value(sheet)}, blocks)
 
 
 @command(
     "samples clean",
     schema="mlforge.samples.clean/1",
-    keys={"categories": "a list of objects with code and n_samples, how many were removed"},
+    keys={
+        "categories": "a list of objects with code, n_samples, how many were removed, and left, "
+        "the files that mlforge did not make and left there"
+    },
     examples=["mlforge samples clean", "mlforge samples clean cup"],
     exits=(3,),
 )
 def clean(session: Session, codes: Codes = None) -> None:
-    """Remove samples; they can be made again, byte for byte."""
+    """Remove samples; they can be made again, byte for byte.
+
+    Files of other origin that lie among them stay.
+    """
     from mlforge.cli.blocks import Line
-    from mlforge.cli.render import count, plain_value
+    from mlforge.cli.render import count, failures, plain_value
+    from mlforge.core.records import Failure
 
     cleaned = session.project.clean_samples(codes or ())
     n_removed = sum(category.n_samples for category in cleaned)
+    left = [Failure(file, "not made by mlforge") for c in cleaned for file in c.left]
     where = count(len(cleaned), "category", "categories")
     session.show(
         {"categories": plain_value(cleaned)},
-        [Line(f"Removed {count(n_removed, 'sample')} of {where}.", "good")],
+        [
+            Line(f"Removed {count(n_removed, 'sample')} of {where}.", "good"),
+            *failures(left, "Left", "warning"),
+        ],
     )

@@ -11,6 +11,8 @@ MODEL_KEYS = (
     "macro_f1_interval, per_category (precision, recall, recall_interval, n_seeds and n_groups of "
     "each code), confusion (counts: rows are true, columns predicted, in the order of "
     "per_category), calibration (error, error_interval, bins), sets (coverage, threshold, "
-    "mean_size, n_needed), unknown (threshold, rejected, rejected_interval), unscored, "
-    "generated_only, seconds; figures are null where nothing could be scored"
+    "mean_size, n_needed, held, held_interval), unknown (threshold, rejected, rejected_interval), "
+    "unscored, generated_only, seconds, tried (what it was chosen from: model, parameters, "
+    "features, and accuracy, the share of held-out seeds that it got right; the highest of them "
+    "flatters); figures are null where nothing could be scored"
 )

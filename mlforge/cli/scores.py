@@ -10,16 +10,24 @@ from mlforge.cli.render import count, duration, percent, plain_value
 
 if TYPE_CHECKING:
     from mlforge.evaluation.gates import GateAnswer
-    from mlforge.evaluation.records import Evaluation
+    from mlforge.evaluation.records import Evaluation, SetSummary
     from mlforge.workflows.trained import TrainedModel
 
-__all__ = ["evaluation_blocks", "figures_blocks", "gate_blocks", "leaderboard", "model_values"]
+__all__ = [
+    "choice_blocks",
+    "evaluation_blocks",
+    "figures_blocks",
+    "gate_blocks",
+    "leaderboard",
+    "model_values",
+]
 
 _FIGURES = (
     *("accuracy", "accuracy_interval", "held_out_accuracy", "leaky_accuracy", "leak_gap"),
     *("macro_f1", "macro_f1_interval", "per_category", "confusion", "calibration", "sets"),
     *("unknown", "unscored", "generated_only"),
 )
+MAX_TRIED = 9
 MAX_WEAK = 3
 WEAK_RECALL = 0.9
 MAX_CONFUSION = 12
@@ -34,6 +42,7 @@ def model_values(model: TrainedModel) -> dict[str, Any]:
         "features": list(model.features),
         **{key: plain_value(getattr(model.evaluation, key, None)) for key in _FIGURES},
         "seconds": model.seconds,
+        "tried": [plain_value(candidate) for candidate in model.tried],
     }
 
 
@@ -46,6 +55,10 @@ def leaderboard(models: Sequence[TrainedModel]) -> Table:
         Column("macro F1", "right", optional=True),
         Column("fit time", "right", optional=True),
     ]
+    # Only where models learned from different ones does it tell them apart.
+    differ = len({model.features for model in models}) > 1
+    if differ:
+        columns.append(Column("features"))
     rows: list[Row] = []
     for number, model in enumerate(models):
         scores = model.evaluation
@@ -57,9 +70,35 @@ def leaderboard(models: Sequence[TrainedModel]) -> Table:
                 f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}" if interval else "-",
                 f"{scores.macro_f1:.3f}" if scores else "-",
                 duration(model.seconds),
+                *([", ".join(model.features)] if differ else []),
             ]
         )
     return table(columns, rows)
+
+
+def choice_blocks(model: TrainedModel) -> Iterator[Block]:
+    """Say what a model was chosen from, by which features and which parameters."""
+    if not model.tried:
+        return
+    yield Line()
+    yield Line(f"{model.version} was chosen from:", "dim")
+    shown = model.tried[:MAX_TRIED]
+    parameters = [candidate.differing(model.tried) for candidate in shown]
+    columns = [Column("  model", folds=False), Column("right", "right"), Column("features")]
+    if any(parameters):
+        columns.append(Column("parameters", optional=True))
+    rows: list[Row] = [
+        [
+            f"  {candidate.model}",
+            percent(candidate.accuracy),
+            ", ".join(candidate.features),
+            *([differing] if any(parameters) else []),
+        ]
+        for candidate, differing in zip(shown, parameters, strict=True)
+    ]
+    yield table(columns, rows)
+    if len(model.tried) > MAX_TRIED:
+        yield Line(f"and {len(model.tried) - MAX_TRIED:,} more (--json lists all)", "dim", 2)
 
 
 def evaluation_blocks(model: TrainedModel, width: int | None) -> Iterator[Block]:
@@ -100,6 +139,15 @@ def _caveats(scores: Evaluation) -> Iterator[Block]:
     """Say what the figure does not stand for, and what a careless one would have been."""
     if scores.unscored:
         yield Line(f"Not scored, one group only: {', '.join(scores.unscored)}.", "warning")
+    if scores.not_estimable:
+        told = ", ".join(
+            f"{code} ({count(score.n_seeds, 'seed')} of {count(score.n_groups, 'group')})"
+            for code in scores.not_estimable
+            for score in [scores.per_category[code]]
+        )
+        yield Line(
+            f"How other groups would fare is not estimable from these groups: {told}.", "warning"
+        )
     if scores.generated_only:
         yield Line(
             f"Generated only, no evidence of real examples: {', '.join(scores.generated_only)}.",
@@ -121,12 +169,12 @@ def _trust(scores: Evaluation) -> Iterator[Block]:
             f"Confidences are off by {100 * scores.calibration.error:.1f} points on average "
             "(calibration error)."
         )
-    if sets is not None and sets.threshold is not None and sets.mean_size is not None:
+    if sets is not None and sets.mean_size is not None:
         yield Line(
             f"Prediction sets: {sets.mean_size:.1f} categories on average hold the right one "
-            f"{100 * sets.coverage:.0f} times in 100."
+            f"{_times_held(sets)}."
         )
-    elif sets is not None:
+    elif sets is not None and sets.threshold is None:
         yield Line(
             f"Prediction sets of {100 * sets.coverage:.0f} % need {sets.n_needed} groups of seeds; "
             f"there are {scores.n_groups}.",
@@ -137,6 +185,19 @@ def _trust(scores: Evaluation) -> Iterator[Block]:
             f"Taken for unknown: {percent(unknown.rejected)} of the seeds, wrongly; "
             "mlforge evaluate --deep says what it would let pass."
         )
+    else:
+        yield Line(
+            "Too few groups of seeds to tell what is unknown: no prediction is called reliable.",
+            "warning",
+        )
+
+
+def _times_held(sets: SetSummary) -> str:
+    asked = f"{100 * sets.coverage:.0f}"
+    if sets.held is None or sets.held_interval is None:
+        return f"about {asked} times in 100"
+    low, high = (round(100 * bound) for bound in sets.held_interval)
+    return f"{100 * sets.held:.0f} times in 100, between {low} and {high} ({asked} asked for)"
 
 
 def gate_blocks(answers: Sequence[GateAnswer]) -> list[Block]:

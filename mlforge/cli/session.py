@@ -24,11 +24,13 @@ DONE_WITH_FAILURES = 10
 
 EXITS: Mapping[int, str] = {
     0: "done",
+    1: "a gate failed",
     2: "usage or configuration is wrong",
     3: "the data cannot be used, or a file cannot be read or written",
     4: "an optional dependency is missing; the message holds the install command",
     5: "an artifact is missing, corrupt, incompatible or untrusted",
     6: "the engine failed",
+    9: "a gate is inconclusive: too few seeds to tell",
     10: "finished, but some items failed; each is listed",
     70: "a bug in mlforge",
     130: "interrupted; everything finished so far is kept",

@@ -14,10 +14,20 @@ from mlforge.cli.score_keys import MODEL_KEYS
 from mlforge.cli.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mlforge.cli.blocks import Block
     from mlforge.workflows.train import TrainResult
 
-__all__ = ["TRAIN_KEYS", "GateOption", "exit_by_gates", "train", "train_blocks", "train_document"]
+__all__ = [
+    "GATE_EXITS",
+    "TRAIN_KEYS",
+    "GateOption",
+    "exit_by_gates",
+    "train",
+    "train_blocks",
+    "train_document",
+]
 
 GATE_EXITS = {"fail": 1, "inconclusive": 9}
 TRAIN_KEYS = {
@@ -49,7 +59,8 @@ FeaturesOption = Annotated[
     typer.Option(
         "--features",
         metavar="NAME",
-        help="An extractor; may be given again. "
+        help="An extractor, or auto for the best of those of mlforge.toml, learned ones, and "
+        "both; may be given again. "
         "Those of mlforge.toml where not given; see: mlforge features list.",
         autocompletion=completion.extractor_names,
         show_default=False,
@@ -84,6 +95,16 @@ TuneOption = Annotated[
         show_default=False,
     ),
 ]
+BudgetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        metavar="TIME",
+        help="How long one fit of learned features may take, such as 60s or 2m; there is one a "
+        "fold, and three or four more.",
+        show_default=False,
+    ),
+]
 GateOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -108,6 +129,7 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Train although nothi
         'mlforge train --gate "accuracy>=0.8" --gate "recall[stop]>=0.7"',
         "mlforge train --model xgboost --param xgboost.n_estimators=300",
         "mlforge train --features hog --features color --json",
+        "mlforge train --features auto --budget 60s",
         "mlforge train --data photos",
     ],
     exits=(1, 3, 4, 5, 6, 9),
@@ -119,6 +141,7 @@ def train(
     data: DataOption = None,
     param: ParamOption = None,
     tune: TuneOption = None,
+    budget: BudgetOption = None,
     gate: GateOption = None,
     *,
     force: ForceOption = False,
@@ -144,10 +167,25 @@ def train(
         workers=workers,
         tune=tune,
         gates=tuple(gate or ()),
+        budget=_seconds(budget),
     )
     result = session.project.train(options)
     session.show(train_document(result), train_blocks(result, session.output.width))
     exit_by_gates(result)
+
+
+def _seconds(text: str | None) -> float | None:
+    from mlforge.core.units import parse_duration
+    from mlforge.errors import ConfigError
+
+    if text is None:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError:
+        raise ConfigError(
+            f"--budget {text}: not a time", "write for example: --budget 60s"
+        ) from None
 
 
 def exit_by_gates(result: TrainResult) -> None:
@@ -179,8 +217,8 @@ def train_document(result: TrainResult) -> dict[str, Any]:
 def train_blocks(result: TrainResult, width: int | None) -> list[Block]:
     """Return what a person is told: the leaderboard, and of the best model how good it is."""
     from mlforge.cli.blocks import Line
-    from mlforge.cli.render import count, duration, next_steps
-    from mlforge.cli.scores import evaluation_blocks, gate_blocks, leaderboard
+    from mlforge.cli.render import count, duration, next_steps, shown_path
+    from mlforge.cli.scores import choice_blocks, evaluation_blocks, gate_blocks, leaderboard
 
     kept = [model.version for model in result.models if model.up_to_date]
     trained_on = (
@@ -196,12 +234,37 @@ def train_blocks(result: TrainResult, width: int | None) -> list[Block]:
     blocks: list[Block] = [first]
     if kept and len(kept) < len(result.models):
         blocks.append(Line(f"Unchanged, not trained again: {', '.join(kept)}.", "dim"))
-    blocks += [Line(), leaderboard(result.models), Line(), *evaluation_blocks(result.best, width)]
+    blocks += [Line(), leaderboard(result.models)]
+    for model in result.models:
+        blocks += choice_blocks(model)
+    blocks += [Line(), *evaluation_blocks(result.best, width)]
     blocks += gate_blocks(result.gates)
-    steps = [
-        ("mlforge predict FILE", "what is on a picture"),
-        ("mlforge batch FOLDER --output predictions", "a whole folder"),
-    ]
+    if result.report is not None:
+        blocks += [Line(), Line(f"Report: {shown_path(result.report)}")]
+    return [*blocks, *_learning(result), *next_steps(_steps(result))]
+
+
+def _steps(result: TrainResult) -> Iterator[tuple[str, str]]:
+    """Yield what to type next, and what for."""
     if not result.n_samples:
-        steps.insert(0, ("mlforge samples generate", "more to learn from; then train again"))
-    return [*blocks, *next_steps(steps)]
+        yield "mlforge samples generate", "more to learn from; then train again"
+    yield "mlforge predict FILE", "what is on a picture"
+    # The diagnostics are those of the project's own seeds.
+    if result.best.evaluation is not None and result.data is None:
+        yield "mlforge evaluate --deep", "what to photograph next, and which seeds to look at"
+    if any(extractor.available() for extractor in result.unused):
+        yield "mlforge train --features auto", "tries learned features too, in minutes"
+
+
+def _learning(result: TrainResult) -> Iterator[Block]:
+    """Say what learned features would bring, where something that they need is missing."""
+    from mlforge.cli.blocks import Line
+
+    for extractor in result.unused:
+        if not extractor.available():
+            yield Line(
+                f"Features {extractor.name} from your own seeds often make far fewer errors; they "
+                f"need {', '.join(extractor.fits_with)} (its build without CUDA is enough): "
+                f"{extractor.install_command()}",
+                "dim",
+            )

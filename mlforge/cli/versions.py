@@ -10,6 +10,7 @@ import typer
 from mlforge.cli import completion
 from mlforge.cli.registrar import command
 from mlforge.cli.session import Session
+from mlforge.core.names import PRODUCTION
 from mlforge.errors import ArtifactError, ConfigError
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from mlforge.workflows.registry import Prune, VersionCheck
 
 __all__ = ["VersionArgument", "promote", "prune", "remove", "rollback", "verify"]
-
-PRODUCTION = "production"
 
 VersionArgument = Annotated[
     str | None,
@@ -124,9 +123,8 @@ def remove(
 
     project = session.project
     chosen = project.artifacts.resolve(session.ask(version, "VERSION"))
-    aliases = [a.name for a in project.artifacts.aliases.read().values() if a.version == chosen]
     if not force:
-        _refuse_aliased(chosen, aliases)
+        project.require_unnamed(chosen)
         if not session.can_ask:
             raise ConfigError(
                 f"removing {chosen!r} needs a confirmation",
@@ -135,9 +133,9 @@ def remove(
         if not typer.confirm(f"Remove the model {chosen}?", err=True):
             session.reporter.warn(f"{chosen} was not removed")
             return
-    project.remove_model(chosen)
+    aliases = project.remove_model(chosen, force=force)
     gone = f" and the alias {', '.join(aliases)}" if aliases else ""
-    session.show({"version": chosen, "aliases": aliases}, [Line(f"Removed {chosen}{gone}.")])
+    session.show({"version": chosen, "aliases": list(aliases)}, [Line(f"Removed {chosen}{gone}.")])
 
 
 @command(
@@ -176,15 +174,6 @@ def prune(
         "dry_run": dry_run,
     }
     session.show(document, _prune_blocks(plan, "Would remove" if dry_run else "Removed"))
-
-
-def _refuse_aliased(version: str, aliases: Sequence[str]) -> None:
-    if aliases:
-        raise ConfigError(
-            f"{version} is {', '.join(aliases)}",
-            f"promote another first: mlforge models promote VERSION {aliases[0]}, "
-            f"or: mlforge models remove {version} --force",
-        )
 
 
 def _show_alias(session: Session, alias: Alias) -> None:

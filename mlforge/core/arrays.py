@@ -16,7 +16,7 @@ def array_to_bytes(array: npt.NDArray[Any]) -> bytes:
 
     Examples
     --------
-    >>> array_from_bytes(array_to_bytes(np.arange(3)))
+    >>> array_from_bytes(array_to_bytes(np.arange(3)), np.int64)
     array([0, 1, 2])
     """
     buffer = io.BytesIO()
@@ -25,8 +25,8 @@ def array_to_bytes(array: npt.NDArray[Any]) -> bytes:
     return buffer.getvalue()
 
 
-def array_from_bytes(data: bytes) -> npt.NDArray[Any]:
-    """Return the array that `array_to_bytes` made `data` of.
+def array_from_bytes(data: bytes, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Return the array of `dtype` that `array_to_bytes` made `data` of.
 
     Raises
     ------
@@ -34,7 +34,10 @@ def array_from_bytes(data: bytes) -> npt.NDArray[Any]:
         If the bytes are no such array; nothing that they name is run.
     """
     try:
-        return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-    # A damaged head can fail in many ways.
-    except (EOFError, KeyError, MemoryError, OverflowError, SyntaxError, TypeError) as error:
+        array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    # NumPy parses the head as Python: what a damaged one fails with is no closed list.
+    except Exception as error:  # noqa: BLE001 - see above
         raise ValueError(f"not an array: {error}") from None
+    if array.dtype.newbyteorder("=") != np.dtype(dtype):
+        raise ValueError(f"an array of {array.dtype}, not of {np.dtype(dtype)}")
+    return array

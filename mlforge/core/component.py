@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-from collections.abc import Mapping
+import operator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_type_hints
 
 from mlforge.core.validation import validated
 from mlforge.errors import MissingExtraError
 
-__all__ = ["Component", "ComponentConfig"]
+__all__ = ["Component", "ComponentConfig", "is_installed"]
+
+_COMPARE = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +24,38 @@ class ComponentConfig:
     A subclass repeats ``@dataclass(frozen=True, kw_only=True)``, annotates each parameter with its
     range (``Annotated[float, Ge(0)]`` from `annotated_types`), gives it a default, and puts its
     description in a string below it. Rules between parameters go into ``__post_init__``, which
-    raises `ValueError`. Values that come from an artifact were validated when it was made, so
-    `mlforge predict` makes the dataclass directly and never imports Pydantic.
+    raises `ValueError`. Values that come from an artifact were validated when it was made;
+    `mlforge predict` looks at their ranges alone and never imports Pydantic.
     """
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid", "use_attribute_docstrings": True}
+
+    @classmethod
+    def restored(cls, values: Mapping[str, Any]) -> Self:
+        """Return the parameters that an artifact holds.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If one is unknown or out of range: somebody else may have written them.
+        """
+        # JSON has lists where a configuration has tuples.
+        config = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        for name, hint in get_type_hints(cls, include_extras=True).items():
+            for limit in getattr(hint, "__metadata__", ()):
+                if not _is_within(getattr(config, name), limit):
+                    raise ValueError(f"{name} is out of range")
+        return config
+
+
+def _is_within(value: Any, limit: Any) -> bool:
+    """Return whether a value is within a limit of `annotated_types`; others hold nothing here."""
+    bounds = [(getattr(limit, name, None), compare) for name, compare in _COMPARE.items()]
+    return all(
+        isinstance(value, int | float) and compare(value, bound)
+        for bound, compare in bounds
+        if bound is not None
+    )
 
 
 class Component:
@@ -45,6 +75,8 @@ class Component:
         The extra of the package that brings what it needs; None where it needs no extra.
     requires
         The modules that the extra brings.
+    fits_with
+        Those of them that only fitting needs: what was fitted is used without them.
     distribution
         What to install to get the extra: a plugin names its own distribution.
     Config
@@ -55,6 +87,7 @@ class Component:
     modality: ClassVar[str | None] = None
     extra: ClassVar[str | None] = None
     requires: ClassVar[tuple[str, ...]] = ()
+    fits_with: ClassVar[tuple[str, ...]] = ()
     distribution: ClassVar[str] = "mlforge"
     Config: ClassVar[type[ComponentConfig]] = ComponentConfig
 
@@ -82,8 +115,8 @@ class Component:
 
     @classmethod
     def available(cls) -> bool:
-        """Return whether everything that the component needs is installed."""
-        return all(_installed(module) for module in cls.requires)
+        """Return whether everything that the component needs is installed, for fitting too."""
+        return all(is_installed(module) for module in (*cls.requires, *cls.fits_with))
 
     @classmethod
     def install_command(cls) -> str:
@@ -93,9 +126,14 @@ class Component:
 
     @classmethod
     def require_available(cls) -> None:
-        """Raise `MissingExtraError` unless the component can be used."""
-        if not cls.available():
-            missing = ", ".join(m for m in cls.requires if not _installed(m))
+        """Raise `MissingExtraError` unless the component, once fitted, can be used."""
+        cls.require_modules(cls.requires)
+
+    @classmethod
+    def require_modules(cls, modules: Sequence[str]) -> None:
+        """Raise `MissingExtraError` unless these modules, which the extra brings, are installed."""
+        missing = ", ".join(module for module in modules if not is_installed(module))
+        if missing:
             raise MissingExtraError(
                 f"{cls.name!r} needs {missing}, which is not installed", cls.install_command()
             )
@@ -105,7 +143,8 @@ class Component:
         return dataclasses.asdict(self.config)
 
 
-def _installed(module: str) -> bool:
+def is_installed(module: str) -> bool:
+    """Return whether a module could be imported."""
     try:
         return importlib.util.find_spec(module) is not None
     except ImportError:

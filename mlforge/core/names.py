@@ -8,8 +8,10 @@ from collections.abc import Iterable
 
 from mlforge.errors import ConfigError
 
-__all__ = ["check_code", "code_from_name", "nearest", "printable", "suggestion"]
+__all__ = ["PRODUCTION", "check_code", "code_from_name", "nearest", "printable", "suggestion"]
 
+PRODUCTION = "production"
+"""The alias that predicting uses where no model is named."""
 MAX_CODE_LENGTH = 64
 _CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 # Windows opens a device, not a file, under these names, whatever the folder.

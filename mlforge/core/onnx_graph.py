@@ -57,8 +57,12 @@ class OnnxGraph:
         _limit_memory()
         self.where = where
         try:
+            # Folding constants would run what a stranger wrote while it is only being loaded.
             self._session = onnxruntime.InferenceSession(
-                data, options, providers=["CPUExecutionProvider"]
+                data,
+                options,
+                providers=["CPUExecutionProvider"],
+                disabled_optimizers=["ConstantFolding"],
             )
         # ONNX Runtime's errors share no base but Exception.
         except Exception as error:  # noqa: BLE001 - see above

@@ -108,7 +108,8 @@ class Prediction:
     confidence
         Its probability, calibrated on held-out seeds.
     reliable
-        Whether it is known and the confidence reaches the category's `min_confidence`.
+        Whether it is known and the confidence reaches the category's `min_confidence`; never of a
+        model that was trained on too few seeds to tell what is unknown.
     known
         Whether the example is like those that the model learned from; where it is not,
         `prediction` is the least unlikely category and never reliable.

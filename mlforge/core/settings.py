@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from mlforge.core.validation import validated
 from mlforge.errors import ConfigError
 
-__all__ = ["ProjectSettings", "parse_settings", "settings_template"]
+__all__ = ["DEFAULT_FEATURES", "ProjectSettings", "parse_settings", "settings_template"]
 
 DEFAULT_FEATURES = ("hog", "color", "lbp", "thumbnail")
 

@@ -9,10 +9,11 @@ from typing import Any
 from mlforge.core.names import printable
 from mlforge.errors import ConfigError
 
-__all__ = ["parse_json"]
+__all__ = ["is_count", "is_number", "parse_json", "parse_line"]
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
+_MAX_COUNT = 2**53
 
 
 def parse_json(data: bytes, where: str, max_bytes: int = MAX_BYTES) -> Any:
@@ -51,6 +52,39 @@ def parse_json(data: bytes, where: str, max_bytes: int = MAX_BYTES) -> Any:
             f"{where}, line {error.lineno}, column {error.colno}: not valid JSON: {error.msg}",
             "mend that line; a trailing comma or a missing quote are the usual causes",
         ) from None
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def is_number(value: Any, low: float, high: float) -> bool:
+    """Return whether a value of JSON is a number from `low` to `high`; true and NaN are none.
+
+    Examples
+    --------
+    >>> is_number(0.5, 0, 1), is_number(True, 0, 1), is_number(10**400, 0, 1)
+    (True, False, False)
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
+def is_count(value: Any) -> bool:
+    """Return whether a value of JSON is a whole number that can count things."""
+    return isinstance(value, int) and is_number(value, 0, _MAX_COUNT)
+
+
+def parse_line(line: bytes, where: str) -> Any:
+    """Parse a line of which there may be very many: as `parse_json`, but for keys that stand twice.
+
+    Raises
+    ------
+    ConfigError
+        If the line breaks a limit or is not JSON.
+    """
+    try:
+        text = line.decode()
+        if text.count("[") + text.count("{") > MAX_DEPTH:
+            _check_depth(text, where)
+        return _LINES.decode(text)
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from None
 
@@ -96,3 +130,6 @@ def _finite(text: str) -> float:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
+
+
+_LINES = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)

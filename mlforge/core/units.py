@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["format_size", "parse_size"]
+__all__ = ["format_size", "parse_duration", "parse_size"]
 
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _UNITS = {"": 1, "B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
 _UNITS |= {"KIB": 1024, "MIB": 1024**2, "GIB": 1024**3, "K": 1000, "M": 1000**2, "G": 1000**3}
 # No file system holds a larger file.
@@ -49,3 +50,26 @@ def format_size(n_bytes: int) -> str:
         if n_bytes * 2000 >= factor * 1999:
             return f"{float(f'{n_bytes / factor:.3g}'):.15g} {unit}"
     return f"{n_bytes} B"
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds in a text such as ``60s``, ``1.5m`` or ``90``.
+
+    Raises
+    ------
+    ValueError
+        If it is no such text, or not above 0.
+
+    Examples
+    --------
+    >>> parse_duration("1.5m")
+    90.0
+    """
+    stripped = text.strip().lower()
+    number, factor = stripped, 1.0
+    if stripped[-1:] in _SECONDS:
+        number, factor = stripped[:-1], _SECONDS[stripped[-1]]
+    seconds = float(number) * factor
+    if not 0 < seconds < float("inf"):
+        raise ValueError(f"{text!r} is not above 0")
+    return seconds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -71,6 +71,8 @@ def compare(
 ) -> Comparison:
     r"""Compare held-out answers seed by seed: what is hard for both tells nothing.
 
+    Categories without seeds count in their own recall alone.
+
     The groups are left out one by one. What that changes in the difference, :math:`u_g`, tells
     how much it would vary with other groups; one group more on either side keeps differences that
     are all alike from being certain.
@@ -95,9 +97,10 @@ def compare(
     binomial proportions based on paired data, Journal of Educational and Behavioral Statistics 37,
     479-488.
     """
-    pairs = _common(first, second)
     if code is not None and figure == "recall":
-        pairs = [pair for pair in pairs if pair[1].code == code]
+        pairs = [pair for pair in _common(first.seeds, second.seeds) if pair[1].code == code]
+    else:
+        pairs = _common(first.evidence, second.evidence)
     if not pairs:
         return Comparison(None, None, "cant_tell", 0, 0)
     codes = sorted({*first.codes, *second.codes})
@@ -117,11 +120,13 @@ def compare(
     return Comparison(total, (low, high), verdict, len(pairs), n_groups)
 
 
-def _common(first: Evaluation, second: Evaluation) -> list[tuple[SeedOutcome, SeedOutcome]]:
-    known = {(seed.digest, seed.code): seed for seed in first.seeds}
+def _common(
+    first: Sequence[SeedOutcome], second: Sequence[SeedOutcome]
+) -> list[tuple[SeedOutcome, SeedOutcome]]:
+    known = {(seed.digest, seed.code): seed for seed in first}
     return [
         (known[seed.digest, seed.code], seed)
-        for seed in second.seeds
+        for seed in second
         if (seed.digest, seed.code) in known
     ]
 

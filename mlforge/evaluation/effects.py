@@ -1,6 +1,8 @@
-"""What a technique does to the categories it is applied to."""
+"""What a technique does to the categories, those that use it and the others."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,9 @@ def technique_effect(
     right_with: npt.NDArray[np.bool_],
     right_without: npt.NDArray[np.bool_],
     group_of: npt.NDArray[np.int64],
+    *,
+    users: Sequence[str],
+    taken_for: Sequence[str],
 ) -> TechniqueEffect:
     r"""Compare what the same seeds were taken for with a technique's samples and without.
 
@@ -37,6 +42,11 @@ def technique_effect(
         Whether each held-out seed of the category was right, ``n_seeds``.
     group_of
         The group of each by number.
+    users
+        The categories that use the technique.
+    taken_for
+        The categories that the seeds were taken for which are right only without it. Those of them
+        that use it are to do without, as is the category itself; where none does, all users are.
 
     References
     ----------
@@ -52,4 +62,14 @@ def technique_effect(
     n_independent = effective_groups(right_with == right_without, group_of)
     half = Z95 * float(np.sqrt(variance * FIT_VARIANCE * n_seeds / max(n_independent, 1.0)))
     interval = (max(effect - half, -1.0), min(effect + half, 1.0))
-    return TechniqueEffect(code, technique, effect, interval, safe=interval[1] >= 0)
+    safe = interval[1] >= 0
+    near = tuple(user for user in users if user == code or user in taken_for)
+    return TechniqueEffect(
+        code,
+        technique,
+        effect,
+        interval,
+        safe,
+        users=tuple(users),
+        to_change=() if safe else near or tuple(users),
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Folds", "make_folds"]
+__all__ = ["Folds", "inner_blocks", "make_folds"]
 
 # With so few groups each is a fold of its own: every fit then sees almost all seeds.
 _TINY = 12
@@ -80,6 +80,29 @@ def make_folds(
     fold_of_group[dealt] = np.arange(len(dealt)) % count
     left_out = fold_of_group[group_of]
     return Folds(np.where(scorable[labels], left_out, -1), left_out, count, unscored)
+
+
+def inner_blocks(n_folds: int) -> list[tuple[int, ...]]:
+    """Return which folds each inner fit leaves out: just over half of them, going round.
+
+    Any two folds are left out together by at least one fit. So for each fold there are fits that
+    saw none of its seeds and that tell something of every other fold's, and there are no more of
+    them than folds.
+
+    Parameters
+    ----------
+    n_folds
+        How many folds there are; below 3 nothing would be left to learn from.
+
+    Examples
+    --------
+    >>> inner_blocks(4)
+    [(0, 1, 2), (1, 2, 3), (2, 3, 0), (3, 0, 1)]
+    """
+    size = n_folds // 2 + 1
+    if size >= n_folds:
+        return []
+    return [tuple((first + k) % n_folds for k in range(size)) for first in range(n_folds)]
 
 
 def _hides_a_category(counts: npt.NDArray[np.int64], n_folds: int) -> bool:

@@ -261,14 +261,18 @@ def _figure(gate: Gate, evaluation: Evaluation) -> tuple[float | None, Interval 
         return score.recall, score.recall_interval, score.n_seeds
     if score.precision is None:
         return None, None, 0
-    return score.precision, _precision_interval(evaluation, str(gate.category)), score.n_seeds
+    interval = _precision_interval(evaluation, str(gate.category), score.precision)
+    return score.precision, interval, score.n_seeds
 
 
-def _precision_interval(evaluation: Evaluation, code: str) -> Interval:
+def _precision_interval(evaluation: Evaluation, code: str, precision: float) -> Interval:
     number = evaluation.codes.index(code)
-    named = [s for s in evaluation.seeds if int(np.argmax(s.probabilities)) == number]
-    n_named = sum(row[number] for row in evaluation.confusion)
-    precision = evaluation.confusion[number][number] / n_named
+    named = [s for s in evaluation.evidence if int(np.argmax(s.probabilities)) == number]
+    n_named = sum(
+        row[number]
+        for other, row in zip(evaluation.codes, evaluation.confusion, strict=True)
+        if other in evaluation.evidence_codes
+    )
     n_effective = float(n_named)
     if len(named) == n_named:
         right = np.array([seed.code == code for seed in named])

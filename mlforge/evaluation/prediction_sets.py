@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
-from mlforge.evaluation.intervals import group_quantile, groups_needed
+from mlforge.evaluation.calibration import final_temperature, scale
+from mlforge.evaluation.intervals import (
+    FIT_VARIANCE,
+    effective_groups,
+    group_quantile,
+    groups_needed,
+    wilson_interval,
+)
 from mlforge.evaluation.records import SetSummary
 
-__all__ = ["fit_sets", "membership", "prediction_set"]
+__all__ = ["cross_measured", "fit_sets", "measure_sets", "membership", "prediction_set"]
 
 
 def prediction_set(
@@ -76,10 +85,98 @@ def fit_sets(
     74, 9-28. M. Sadinle, J. Lei, L. Wasserman (2019), Least ambiguous set-valued classifiers with
     bounded error levels, Journal of the American Statistical Association 114, 223-234.
     """
-    n_needed = groups_needed(coverage)
     doubt = -probabilities[np.arange(len(labels)), labels]
     quantile = group_quantile(doubt, group_of, coverage)
-    if quantile is None:
-        return SetSummary(coverage, None, None, n_needed)
-    sizes = membership(probabilities, -quantile).sum(axis=1)
-    return SetSummary(coverage, -quantile, float(sizes.mean()), n_needed)
+    threshold = None if quantile is None else -quantile
+    return SetSummary(coverage, threshold, None, groups_needed(coverage))
+
+
+def cross_measured(
+    summary: SetSummary,
+    probabilities: npt.NDArray[np.float64],
+    labels: npt.NDArray[np.int64],
+    group_of: npt.NDArray[np.int64],
+    fold: npt.NDArray[np.int64],
+    share: float,
+) -> SetSummary:
+    """Return `summary` with what such sets are like for seeds that took no part in making them.
+
+    The temperature and the threshold for the seeds of each fold are those of the other folds. On
+    the very seeds that set the threshold, how many are held would follow from their number alone.
+
+    Parameters
+    ----------
+    summary
+        The sets of the final model; its threshold stays.
+    probabilities
+        Out-of-fold, before any temperature, ``n_seeds x n_categories``.
+    labels
+        The true categories by number, ``n_seeds``.
+    group_of
+        The group of each seed by number, ``n_seeds``.
+    fold
+        The test fold of each seed, ``n_seeds``.
+    share
+        As for `final_temperature`.
+
+    Returns
+    -------
+    SetSummary
+        With nothing measured where the other folds of some fold have too few groups.
+    """
+    inside = np.zeros(probabilities.shape, np.bool_)
+    for number in np.unique(fold):
+        held, others = fold == number, fold != number
+        temperature = final_temperature(probabilities[others], labels[others], share)
+        scaled = scale(probabilities, temperature)
+        made = fit_sets(scaled[others], labels[others], group_of[others], summary.coverage)
+        if made.threshold is None:
+            return summary
+        inside[held] = membership(scaled[held], made.threshold)
+    return _measured(summary, inside, labels, group_of, FIT_VARIANCE)
+
+
+def measure_sets(
+    summary: SetSummary,
+    probabilities: npt.NDArray[np.float64],
+    labels: npt.NDArray[np.int64],
+    group_of: npt.NDArray[np.int64],
+) -> SetSummary:
+    """Return `summary` with what its sets are like for examples that its model never saw.
+
+    Parameters
+    ----------
+    summary
+        Sets by their threshold; without one nothing can be measured.
+    probabilities
+        Calibrated, ``n_examples x n_categories``.
+    labels
+        The true categories by number, ``n_examples``.
+    group_of
+        The group of each example by number, ``n_examples``.
+    """
+    if summary.threshold is None:
+        return summary
+    inside = membership(probabilities, summary.threshold)
+    return _measured(summary, inside, labels, group_of, 1.0)
+
+
+def _measured(
+    summary: SetSummary,
+    inside: npt.NDArray[np.bool_],
+    labels: npt.NDArray[np.int64],
+    group_of: npt.NDArray[np.int64],
+    variance: float,
+) -> SetSummary:
+    """Return `summary` with the size of sets and how often they hold the right category.
+
+    That varies `variance` times as much as if each group were drawn by itself.
+    """
+    held = inside[np.arange(len(labels)), labels]
+    share = float(held.mean())
+    return replace(
+        summary,
+        mean_size=float(inside.sum(axis=1).mean()),
+        held=share,
+        held_interval=wilson_interval(share, effective_groups(held, group_of) / variance),
+    )

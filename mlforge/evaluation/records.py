@@ -25,6 +25,9 @@ __all__ = [
     "UnknownSummary",
 ]
 
+# With fewer groups, how much they differ from each other is anybody's guess.
+_FEWEST_GROUPS = 5
+
 Interval = tuple[float, float]
 """The lower and upper end of a 95 % interval."""
 
@@ -133,15 +136,24 @@ class SetSummary:
         A category is in the set where its probability is at least this; None where there are too
         few seeds for the coverage that was asked for.
     mean_size
-        The mean number of categories in the sets of held-out seeds; None without a threshold.
+        The mean number of categories in the sets of held-out seeds, each made with a threshold that
+        the other folds set; None without a threshold, and where those folds have too few groups.
     n_needed
         How many groups the coverage asked for needs at least.
+    held
+        The share of these sets that held the right category; more than was asked for where the most
+        probable category, which is always in, is right more often. None where `mean_size` is, and
+        in artifacts of earlier versions.
+    held_interval
+        The 95 % interval of the share of unseen examples whose sets hold it.
     """
 
     coverage: float
     threshold: float | None
     mean_size: float | None
     n_needed: int
+    held: float | None = None
+    held_interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -153,9 +165,9 @@ class UnknownSummary:
     threshold
         An example whose novelty is above this is unknown.
     rejected
-        The share of held-out seeds, all known, that it rejects.
+        The share of held-out seeds, all known, that thresholds of the other folds reject.
     rejected_interval
-        The 95 % interval of `rejected`.
+        The 95 % interval of the share of unseen known examples that it rejects.
     """
 
     threshold: float
@@ -225,6 +237,31 @@ class Evaluation:
         if self.leaky_accuracy is None:
             return None
         return self.leaky_accuracy - self.held_out_accuracy
+
+    @property
+    def not_estimable(self) -> tuple[str, ...]:
+        """The categories whose seeds are of too few groups to tell how those of others would fare.
+
+        One speaker, one room: what a group has in common is seen only beside other groups. Where
+        each seed is a group of its own, the interval says all that there is to say.
+        """
+        return tuple(
+            code
+            for code, score in self.per_category.items()
+            if 0 < score.n_groups < min(score.n_seeds, _FEWEST_GROUPS)
+        )
+
+    @property
+    def evidence_codes(self) -> frozenset[str]:
+        """The scored categories that have seeds; all where none has: what the figures are of."""
+        scored = frozenset(code for code, score in self.per_category.items() if score.n_seeds)
+        return scored.difference(self.generated_only) or scored
+
+    @property
+    def evidence(self) -> tuple[SeedOutcome, ...]:
+        """What was said of the seeds of `evidence_codes`, not of samples beside them."""
+        codes = self.evidence_codes
+        return tuple(seed for seed in self.seeds if seed.code in codes)
 
 
 @dataclass(frozen=True)
@@ -315,16 +352,22 @@ class SeedBlame:
 class TechniqueEffect:
     """What a technique does to a category: held-out recall with it, minus without it.
 
+    It may be another category's samples that do it: what is flipped to the left is taken for left.
+
     Attributes
     ----------
     code
-        The category.
+        The category that is found more or less often, whether or not it uses the technique.
     technique
         The technique.
     effect, interval
         The difference with its 95 % interval; below 0 it harms.
     safe
         Whether the interval leaves open that it does not harm.
+    users
+        The categories whose samples are made with it.
+    to_change
+        Those of them that it is to be taken out of; none where it is safe.
     """
 
     code: str
@@ -332,6 +375,8 @@ class TechniqueEffect:
     effect: float
     interval: Interval
     safe: bool
+    users: tuple[str, ...]
+    to_change: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -394,7 +439,8 @@ class DeepEvaluation:
     version
         The artifact.
     unknown
-        Unknown detection, one category held out in turn; empty with two categories.
+        Unknown detection, one category held out in turn; empty with two categories, and where too
+        few groups would be left.
     """
 
     version: str

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +18,7 @@ from mlforge.evaluation.intervals import (
     wilson_around,
     wilson_interval,
 )
-from mlforge.evaluation.prediction_sets import fit_sets, membership
+from mlforge.evaluation.prediction_sets import cross_measured, fit_sets, measure_sets
 from mlforge.evaluation.records import (
     CategoryScore,
     Evaluation,
@@ -30,7 +29,7 @@ from mlforge.evaluation.records import (
 from mlforge.evaluation.tallies import macro_f1, tally
 from mlforge.evaluation.unknown import fit_unknown
 
-__all__ = ["HeldOut", "Measured", "Thresholds", "evaluate", "evaluate_fixed", "from_json"]
+__all__ = ["HeldOut", "Measured", "Thresholds", "evaluate", "evaluate_fixed"]
 
 _N_RESAMPLES = 1000
 
@@ -184,13 +183,20 @@ def evaluate(
     everything[real] = calibrated
     everything[~real] = scale(everything[~real], temperature)
     as_shipped = scale(seeds.probabilities, temperature)
+    sets = fit_sets(as_shipped, seeds.labels, group_of, coverage)
     evaluation = replace(
         figures,
         leaky_accuracy=leaky_accuracy,
         generated_only=tuple(code for code in codes if code in generated_only),
         calibration=measure(calibrated.max(axis=1), seeds.right, group_of, rng),
-        sets=fit_sets(as_shipped, seeds.labels, group_of, coverage),
-        unknown=(None if seeds.novelty is None else fit_unknown(seeds.novelty, group_of, rejected)),
+        sets=cross_measured(
+            sets, seeds.probabilities, seeds.labels, group_of, seeds.fold, seeds.share
+        ),
+        unknown=(
+            None
+            if seeds.novelty is None
+            else fit_unknown(seeds.novelty, group_of, seeds.fold, rejected)
+        ),
         seeds=_outcomes(held_out, everything, codes),
     )
     return Measured(evaluation, temperature)
@@ -219,9 +225,8 @@ def evaluate_fixed(
     group_of = group_numbers(held_out.groups)
     calibrated = scale(held_out.probabilities, thresholds.temperature)
     sets, unknown = thresholds.sets, thresholds.unknown
-    if sets is not None and sets.threshold is not None:
-        sizes = membership(calibrated, sets.threshold).sum(axis=1)
-        sets = replace(sets, mean_size=float(sizes.mean()))
+    if sets is not None:
+        sets = measure_sets(sets, calibrated, held_out.labels, group_of)
     if unknown is not None and held_out.novelty is not None:
         above = held_out.novelty > unknown.threshold
         interval = wilson_interval(float(above.mean()), effective_groups(above, group_of))
@@ -233,19 +238,6 @@ def evaluate_fixed(
         unknown=unknown,
         seeds=_outcomes(held_out, calibrated, codes),
     )
-
-
-def from_json(values: Mapping[str, Any]) -> Evaluation:
-    """Return the evaluation that `dataclasses.asdict` made `values` of.
-
-    Raises
-    ------
-    ValueError
-        If they are not those of an evaluation.
-    """
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Evaluation).validate_python(values)
 
 
 def _real(
@@ -274,8 +266,7 @@ def _figures(
     answers = seeds.probabilities.argmax(axis=1)
     tallies = tally(seeds.labels, answers, group_of, len(codes))
     f1 = _corrected(float(macro_f1(tallies.sum(axis=0))), fits.error_ratio)
-    confusion = np.zeros((len(codes), len(codes)), np.int64)
-    np.add.at(confusion, (held_out.labels, held_out.probabilities.argmax(axis=1)), 1)
+    confusion = _confusion(held_out, len(codes))
     scored = set(held_out.labels.tolist())
     return Evaluation(
         accuracy=accuracy,
@@ -286,7 +277,7 @@ def _figures(
         macro_f1_interval=wilson_interval(
             f1, min(_macro_f1_groups(tallies, rng) / fits.variance, n_effective)
         ),
-        per_category=_per_category(held_out, confusion, codes, fits),
+        per_category=_per_category(held_out, real, codes, fits),
         confusion=tuple(tuple(int(n) for n in row) for row in confusion),
         codes=tuple(codes),
         n_seeds=len(seeds.labels),
@@ -320,18 +311,24 @@ def _macro_f1_groups(tallies: npt.NDArray[np.int64], rng: np.random.Generator) -
     return share * (1 - share) / spread if spread > 0 and 0 < share < 1 else float(n_groups)
 
 
+def _confusion(held_out: HeldOut, n_categories: int) -> npt.NDArray[np.int64]:
+    counts = np.zeros((n_categories, n_categories), np.int64)
+    np.add.at(counts, (held_out.labels, held_out.probabilities.argmax(axis=1)), 1)
+    return counts
+
+
 def _per_category(
-    held_out: HeldOut,
-    confusion: npt.NDArray[np.int64],
-    codes: Sequence[str],
-    fits: _Fits,
+    held_out: HeldOut, real: npt.NDArray[np.bool_], codes: Sequence[str], fits: _Fits
 ) -> dict[str, CategoryScore]:
     group_of, right = group_numbers(held_out.groups), held_out.right
+    everything = _confusion(held_out, len(codes))
+    evidence = _confusion(held_out.only(real), len(codes))
     scores = {}
     for number, code in enumerate(codes):
-        hits, predicted = int(confusion[number, number]), int(confusion[:, number].sum())
         members = held_out.labels == number
         n_seeds = int(members.sum())
+        counts = everything if (members & ~real).any() else evidence
+        hits, predicted = int(counts[number, number]), int(counts[:, number].sum())
         recall = hits / n_seeds if n_seeds else None
         scores[code] = CategoryScore(
             precision=hits / predicted if predicted else None,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,8 +12,32 @@ import numpy.typing as npt
 
 from mlforge.core.component import Component, ComponentConfig
 from mlforge.core.registry import Registry
+from mlforge.modalities import Modality
 
-__all__ = ["EXTRACTORS", "Extractor"]
+__all__ = ["EXTRACTORS", "Extractor", "LearningExtractor", "TrainingSet"]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What an extractor that learns is fitted to.
+
+    Attributes
+    ----------
+    examples
+        Of the training part of a split, as the extractor's `reduced` gives them.
+    labels
+        Their categories by number, ``n_examples``.
+    n_categories
+        How many categories there are in all; some may have no example here.
+    vary
+        Returns an example, named by its place in `examples`, as its category's techniques vary it
+        with a source of randomness; one that was varied before is returned as it is.
+    """
+
+    examples: Sequence[Any]
+    labels: npt.NDArray[np.int64]
+    n_categories: int
+    vary: Callable[[int, np.random.Generator], Any]
 
 
 class Extractor(Component):
@@ -26,7 +51,6 @@ class Extractor(Component):
         Raised whenever the code gives other numbers; part of the key of cached features.
     """
 
-    modality: ClassVar[str]
     revision: ClassVar[int] = 1
 
     @abstractmethod
@@ -39,6 +63,15 @@ class Extractor(Component):
 
         The row of an example depends on that example alone.
         """
+
+    def bound_to(self, modality: Modality) -> Self:
+        """Return it for examples of a modality. Here: itself, since it is made for one."""
+        return self
+
+    @property
+    def n_steps(self) -> int:
+        """How many steps fitting it reports; none where it is not fitted."""
+        return 0
 
     def state(self) -> Mapping[str, bytes]:
         """Return the files, by name, that `restore` needs besides the parameters; usually none."""
@@ -53,6 +86,55 @@ class Extractor(Component):
     def versions(cls) -> dict[str, str]:
         """Return the versions of the libraries that decide what `extract` gives."""
         return {"numpy": np.__version__}
+
+
+class LearningExtractor(Extractor):
+    """An extractor that must be fitted before it can extract.
+
+    It is fitted anew for each split, to the training part alone.
+
+    Attributes
+    ----------
+    needs_arrays
+        Whether it works on any modality that offers its examples as arrays, and on no other.
+    """
+
+    needs_arrays: ClassVar[bool] = False
+
+    @abstractmethod
+    def reduced(self, example: Any) -> npt.NDArray[Any]:
+        """Return an example as small as the extractor needs it, an array of a fixed shape.
+
+        `extract` gives the same of it.
+        """
+
+    @abstractmethod
+    def fit(
+        self, training: TrainingSet, rng: np.random.Generator, advance: Callable[[], None]
+    ) -> Self:
+        """Return it fitted to training examples.
+
+        Parameters
+        ----------
+        training
+            The examples.
+        rng
+            The only source of randomness.
+        advance
+            Called `n_steps` times; what it raises ends the fit.
+        """
+
+    @abstractmethod
+    def seconds_a_step(self, training: TrainingSet) -> float:
+        """Return how long a step of `fit` takes on this machine, above 0."""
+
+    @abstractmethod
+    def device(self) -> str:
+        """Return the name of what `fit` computes on."""
+
+    @abstractmethod
+    def with_steps(self, n_steps: int) -> Self:
+        """Return it with another length of `fit`."""
 
 
 EXTRACTORS: Registry[Extractor] = Registry("extractor", Extractor)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ from mlforge.core.component import Component, ComponentConfig
 from mlforge.core.randomness import Streams
 from mlforge.core.registry import Registry
 from mlforge.modalities import Example, Modality
-from mlforge.techniques import TECHNIQUES, Technique
+from mlforge.techniques import Technique, apply_in_turn, techniques_of
 
 __all__ = ["GENERATORS", "Generated", "Generator", "GeneratorConfig"]
 
@@ -67,6 +67,11 @@ class Generator(Component):
         Whether it starts from the category's `sample_inputs`.
     takes_endpoint
         Whether it calls the category's `api_endpoint` with each of them.
+    not_shaping
+        Its parameters that shape no sample, such as how long to wait for an answer: samples stay
+        where they change.
+    varies_only
+        Whether a sample is nothing but its seed after the category's techniques.
     revision
         Raised whenever the code makes other samples from the same draws.
     """
@@ -75,6 +80,8 @@ class Generator(Component):
     needs_seeds: ClassVar[bool] = True
     takes_inputs: ClassVar[bool] = False
     takes_endpoint: ClassVar[bool] = False
+    not_shaping: ClassVar[tuple[str, ...]] = ()
+    varies_only: ClassVar[bool] = False
     revision: ClassVar[int] = 1
 
     def __init__(
@@ -86,16 +93,21 @@ class Generator(Component):
         super().__init__(config)
         self.category = category
         self._modality = modality
-        settings = category.augmentation_settings
-        self.techniques: list[Technique] = []
-        if settings.enable_augmentation:
-            for index, spec in enumerate(settings.techniques):
-                where = (
-                    f"categories/{category.category_code}/config.json: "
-                    f"augmentation_settings.techniques[{index}]"
-                )
-                technique = TECHNIQUES.get(spec.name, modality.name, where)
-                self.techniques.append(technique.configured(spec.parameters, where))
+        self.techniques: list[Technique] = techniques_of(category, modality.name)
+
+    @property
+    def file_format(self) -> str:
+        """The file format of its samples."""
+        return str(self.config.format or self._modality.formats[0])
+
+    def shaping_parameters(self) -> dict[str, Any]:
+        """Return the parameters as JSON-like values, those without a say as they are by default."""
+        # The first format is lossless.
+        is_lossless = self.file_format == self._modality.formats[0]
+        unused = (*self.not_shaping, "quality") if is_lossless else self.not_shaping
+        defaults = dataclasses.asdict(self.Config())
+        values = self.parameters() | {"format": self.file_format}
+        return values | {name: defaults[name] for name in unused}
 
     @abstractmethod
     def generate(
@@ -142,12 +154,7 @@ class Generator(Component):
 
     def apply_techniques(self, example: Example, rng: np.random.Generator) -> Generated:
         """Pass an example through the category's techniques in their order."""
-        recipe: list[Mapping[str, Any]] = []
-        for _, members in groupby(self.techniques, key=lambda t: t.family or t.name):
-            run = list(members)
-            example, draws = run[0].apply_run(run, example, rng)
-            recipe += [{"technique": t.name, **d} for t, d in zip(run, draws, strict=True)]
-        return Generated(example, tuple(recipe))
+        return Generated(*apply_in_turn(self.techniques, example, rng))
 
 
 GENERATORS: Registry[Generator] = Registry("generator", Generator)

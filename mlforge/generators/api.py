@@ -110,6 +110,7 @@ class Api(Generator):
     needs_seeds = False
     takes_inputs = True
     takes_endpoint = True
+    not_shaping = ("key_variable", "key_header", "key_scheme", "requests_per_second", "timeout")
     Config: ClassVar[type[ComponentConfig]] = ApiConfig
 
     def generate(
@@ -120,6 +121,15 @@ class Api(Generator):
         if self._is_untouched(copy, streams):
             return Generated(answer, ())
         return self.apply_techniques(answer, streams.rng("copy", copy, attempt))
+
+    def decode(self, data: bytes) -> Any:
+        """Turn an example, or an answer that holds one, into what `generate` takes."""
+        try:
+            held = self.extract(data)
+        except SampleError:
+            # The example was taken out of its answer before.
+            held = data
+        return super().decode(data if isinstance(held, str) else held)
 
     def limit_per_seed(self) -> int | None:
         """Return 1 where nothing differs between the copies of an input; otherwise None."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from mlforge.core.randomness import Streams
 from mlforge.generators import Generated, Generator
@@ -20,6 +21,7 @@ class Augmentation(Generator):
     """
 
     name = "augmentation"
+    varies_only: ClassVar[bool] = True
 
     def generate(
         self, sources: Sequence[Example], copy: int, streams: Streams, attempt: int = 0

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from mlforge.core.component import Component
 from mlforge.core.registry import Registry
+from mlforge.errors import ConfigError
 
 __all__ = ["MODALITIES", "Example", "GradedChange", "Modality", "Oddity", "Pairs", "Region"]
 
@@ -108,8 +109,12 @@ class Modality(Component):
         What `encode` can write; the first is the default, and lossless.
     has_duration
         Whether an example lasts some seconds.
+    offers_arrays
+        Whether `resized` and `to_array` are there, so that networks can learn from its examples.
     figures
         The names of what `measure` gives.
+    start_bytes
+        So much of a file tells what decodes it.
     revision
         Goes up when `fingerprint` or `measure` would give other values, which are then no longer
         taken from a cache.
@@ -118,7 +123,9 @@ class Modality(Component):
     suffixes: ClassVar[tuple[str, ...]]
     formats: ClassVar[tuple[str, ...]]
     has_duration: ClassVar[bool] = False
+    offers_arrays: ClassVar[bool] = False
     figures: ClassVar[tuple[str, ...]] = ()
+    start_bytes: ClassVar[int] = 1024
     revision: ClassVar[int] = 1
 
     @abstractmethod
@@ -144,6 +151,11 @@ class Modality(Component):
             ``"low"``, ``"medium"``, ``"high"``, or 1 to 100; no effect where the format is
             lossless.
         """
+
+    @property
+    def most_bytes(self) -> int | None:
+        """What no encoded example is larger than; None where nothing is known of it."""
+        return None
 
     @abstractmethod
     def quality(self, example: Example) -> float:
@@ -198,6 +210,40 @@ class Modality(Component):
         """
         yield from ()
 
+    def resized(self, example: Example, side: int) -> Example:
+        """Return an example whose `to_array` has this side; resizing it again changes nothing.
+
+        Techniques can be applied to it as to any example. Here: not possible.
+
+        Raises
+        ------
+        ConfigError
+            If the modality does not offer its examples as arrays.
+        """
+        raise self._without_arrays()
+
+    def to_array(self, example: Example) -> npt.NDArray[np.float32]:
+        """Return a resized example as a network takes it.
+
+        Returns
+        -------
+        ndarray
+            ``side x side x channels``, float32, 0 to 1.
+
+        Raises
+        ------
+        ConfigError
+            If the modality does not offer its examples as arrays.
+        """
+        raise self._without_arrays()
+
+    def _without_arrays(self) -> ConfigError:
+        return ConfigError(
+            f"the modality {self.name} does not offer its examples as arrays, so that nothing can "
+            "be learned from them",
+            "use other features: mlforge features list",
+        )
+
     @abstractmethod
     def thumbnail(self, example: Example, side: int) -> npt.NDArray[np.uint8]:
         """Return a picture of the example: ``side x side x 3``, uint8, RGB."""
@@ -206,6 +252,19 @@ class Modality(Component):
     @abstractmethod
     def versions(cls) -> dict[str, str]:
         """Return the versions of the libraries that decide what `decode` and `encode` give."""
+
+    @classmethod
+    def versions_for(cls, start: bytes) -> dict[str, str]:
+        """Return the versions of the libraries that decode this file, and that most files need not.
+
+        Here: none.
+
+        Parameters
+        ----------
+        start
+            The first `start_bytes` of the file.
+        """
+        return {}
 
 
 MODALITIES: Registry[Modality] = Registry("modality", Modality)

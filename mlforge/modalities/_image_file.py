@@ -21,7 +21,7 @@ import PIL.features
 import PIL.Image
 
 from mlforge.core.names import printable
-from mlforge.errors import SampleError
+from mlforge.errors import MissingDecoderError, SampleError
 from mlforge.modalities import _heif_header as heif_header
 
 __all__ = [
@@ -260,14 +260,16 @@ def _check_webp(data: bytes) -> None:
 def _check_heif(kind: Format, data: bytes) -> None:
     """Check that it can be read here, then what it claims: the decoders allocate at once."""
     if kind is _HEIC and importlib.util.find_spec(kind.module) is None:
-        raise SampleError(
+        raise MissingDecoderError(
             "a HEIC picture, for which pillow-heif is not installed "
             '(python -m pip install "mlforge[heic]")',
             'python -m pip install "mlforge[heic]", or save the picture as JPEG',
         )
     if kind is _AVIF and not PIL.features.check("avif"):
-        raise SampleError(
-            "an AVIF picture, which the Pillow that is installed was built without", _CONVERT
+        raise MissingDecoderError(
+            "an AVIF picture, which the Pillow that is installed was built without "
+            "(python -m pip install --upgrade pillow)",
+            "python -m pip install --upgrade pillow, or save the picture as JPEG",
         )
     for width, height in heif_header.picture_sizes(data):
         _check_size(kind, width, height)

@@ -12,10 +12,11 @@ import numpy.typing as npt
 import PIL
 from annotated_types import Ge, Le
 
-from mlforge.core.component import ComponentConfig
+from mlforge.core.component import ComponentConfig, is_installed
 from mlforge.core.names import suggestion
 from mlforge.errors import ConfigError
 from mlforge.modalities import GradedChange, Modality, Oddity, Pairs, Region
+from mlforge.modalities._heif_header import codec
 from mlforge.modalities._image_alpha import read_alpha
 from mlforge.modalities._image_changes import CHANGES
 from mlforge.modalities._image_file import Pixels, fitted, read, shrink
@@ -25,6 +26,9 @@ from mlforge.modalities._image_regions import occlusions
 __all__ = ["Image"]
 
 _QUALITY_WORDS = {"low": 70, "medium": 85, "high": 95}
+
+# JPEG codes noise least well: at worst in 4.9 bytes a pixel.
+_PIXEL_BYTES, _HEADER_BYTES = 5, 4096
 
 # Where each term of `quality` reaches one half.
 _HALF_SHARPNESS = 50.0
@@ -65,6 +69,7 @@ class Image(Modality):
 
     name = "image"
     modality = "image"
+    offers_arrays: ClassVar[bool] = True
     suffixes: ClassVar[tuple[str, ...]] = (
         ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif",
     )  # fmt: skip
@@ -142,6 +147,11 @@ class Image(Modality):
         bgr = cv2.cvtColor(example, cv2.COLOR_RGB2BGR)
         _, data = cv2.imencode(f".{file_format}", bgr, options[file_format])
         return data.tobytes()
+
+    @property
+    def most_bytes(self) -> int:
+        """More than a picture of noise takes in any format at the best quality."""
+        return _HEADER_BYTES + _PIXEL_BYTES * int(self.config.size) ** 2
 
     def quality(self, example: Pixels) -> float:
         """Return how much there is to see, from 0 (a flat surface) to 1.
@@ -269,6 +279,14 @@ class Image(Modality):
         square[top : top + height, left : left + width] = scaled
         return square
 
+    def resized(self, example: Pixels, side: int) -> Pixels:
+        """Return the whole picture on a square of neutral grey, as `thumbnail` does."""
+        return example if example.shape == (side, side, 3) else self.thumbnail(example, side)
+
+    def to_array(self, example: Pixels) -> npt.NDArray[np.float32]:
+        """Return a resized picture's red, green and blue, 0 to 1."""
+        return np.multiply(example, np.float32(1 / 255), dtype=np.float32)
+
     @classmethod
     def versions(cls) -> dict[str, str]:
         """Return the versions of Pillow (decodes), OpenCV (scales, encodes) and NumPy."""
@@ -277,6 +295,15 @@ class Image(Modality):
             "opencv": cv2.__version__,
             "pillow": PIL.__version__,
         }
+
+    @classmethod
+    def versions_for(cls, start: bytes) -> dict[str, str]:
+        """Return the version of pillow-heif for HEIC pictures, where it is installed."""
+        if codec(start) != "heic" or not is_installed("pillow_heif"):
+            return {}
+        from importlib import metadata
+
+        return {"pillow-heif": metadata.version("pillow-heif")}
 
 
 def _quality_level(quality: str | int) -> int:

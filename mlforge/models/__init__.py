@@ -27,9 +27,18 @@ class Model(Component):
     tolerance
         The largest difference between a probability of the exported graph and of the model itself;
         1e-4 where ONNX Runtime computes in float32 only.
+    same_as
+        The model, by name, that gives the same from the same features and parameters: of the two,
+        `mlforge train --model auto` then tries this one only.
     """
 
     tolerance: ClassVar[float] = 1e-5
+    same_as: ClassVar[str | None] = None
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The extractors whose features it takes, whatever was asked for; here any will do."""
+        return ()
 
     @abstractmethod
     def fit(

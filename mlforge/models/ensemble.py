@@ -48,6 +48,11 @@ class Ensemble(Model):
         where = "models.ensemble.members"
         self._members = [MODELS.get(name, where=where)() for name in self.config.members]
 
+    @property
+    def features(self) -> tuple[str, ...]:
+        """All that its members take, whatever was asked for."""
+        return tuple(dict.fromkeys(n for member in self._members for n in member.features))
+
     def fit(
         self,
         features: npt.NDArray[np.float32],

@@ -117,10 +117,7 @@ class Endpoint:
     @property
     def is_internal(self) -> bool:
         """Whether its very name says that it is this machine or inside a network of the user's."""
-        if self.host == _LOOPBACK_NAME:
-            return True
-        address = _address(self.host)
-        return address is not None and not is_public(address)
+        return _is_internal(self.host)
 
 
 def parse_endpoint(url: str, where: str) -> Endpoint:
@@ -196,6 +193,20 @@ class AllowedHosts:
 
     def __or__(self, other: AllowedHosts) -> AllowedHosts:
         return AllowedHosts(self.entries | other.entries)
+
+    def outside(self) -> AllowedHosts:
+        """Return those that do not say by their very name that they are inside.
+
+        A name that stands for an address inside a network of the user's is not followed there with
+        them: the address itself is not among them.
+
+        Examples
+        --------
+        >>> allowed = AllowedHosts.parse(["localhost", "10.0.0.7", "a.example.org"], "--allow-host")
+        >>> sorted(allowed.outside().entries)
+        [('a.example.org', None)]
+        """
+        return AllowedHosts(frozenset(e for e in self.entries if not _is_internal(e[0])))
 
     def permits(self, host: str, port: int) -> bool:
         """Return whether a host was allowed, by itself or with this port."""
@@ -313,6 +324,11 @@ def _entry(text: str, where: str) -> tuple[str, int | None]:
     except ConfigError as error:
         raise ConfigError(error.message.replace(_NO_URL, "not a host"), hint) from None
     return endpoint.host, int(match[1]) if match[1] else None
+
+
+def _is_internal(host: str) -> bool:
+    address = _address(host)
+    return host == _LOOPBACK_NAME or (address is not None and not is_public(address))
 
 
 def _address(host: str) -> IpAddress | None:

@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlforge.evaluation.choice import Tried
 from mlforge.evaluation.gates import GateAnswer
 from mlforge.evaluation.records import DeepEvaluation, Evaluation, Interval
 
-__all__ = ["CategoryCard", "LeaderboardRow", "ReportData"]
+__all__ = ["MAX_CARDS", "CategoryCard", "LeaderboardRow", "ReportData"]
+
+MAX_CARDS = 1200
+"""A page with more cards than this is slow to open, and nobody looks through it."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ class ReportData:
         What each category was learned from, in the order of their codes.
     leaderboard
         The models of the same training, best first.
+    tried
+        What the model was chosen from, best first; empty where nothing was chosen.
     gates
         The gates that were asked for, with their answers.
     libraries
@@ -100,6 +106,8 @@ class ReportData:
         A JPEG, PNG or WebP picture of a seed by its file, ``CODE/NAME``.
     missing
         The files of seeds that are no longer there, so that no picture can be made.
+    max_cards
+        How many wrong seeds are shown at most, and as many right ones.
     """
 
     project: str
@@ -113,9 +121,11 @@ class ReportData:
     deep: DeepEvaluation | None
     categories: tuple[CategoryCard, ...]
     leaderboard: tuple[LeaderboardRow, ...] = ()
+    tried: tuple[Tried, ...] = ()
     gates: tuple[GateAnswer, ...] = ()
     libraries: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
     missing: frozenset[str] = frozenset()
+    max_cards: int = MAX_CARDS

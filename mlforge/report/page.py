@@ -90,7 +90,7 @@ def _scored(data: ReportData, names: dict[str, str], noun: str) -> dict[str, Any
     if scores.calibration is not None:
         content["reliability"] = reliability_chart(scores.calibration, noun)
     if scores.unknown is not None:
-        novelties = [seed.novelty for seed in scores.seeds if seed.novelty is not None]
+        novelties = [seed.novelty for seed in scores.evidence if seed.novelty is not None]
         content["novelty"] = novelty_chart(novelties, scores.unknown.threshold, noun)
     return content
 

@@ -13,9 +13,6 @@ from mlforge.report.words import percent, shown
 __all__ = ["Album", "Guess", "Mixup", "Photo", "RightOnes", "cell_key", "make_album"]
 
 _N_GUESSES = 3
-# A page with more cards than this is slow to open, and nobody looks through it.
-_MAX_WRONG = 1200
-_MAX_RIGHT = 1200
 
 
 @dataclass(frozen=True)
@@ -134,16 +131,19 @@ def cell_key(true: int, predicted: int) -> str:
 
 
 def make_album(data: ReportData, scores: Evaluation, names: Mapping[str, str]) -> Album:
-    """Sort the scored seeds into wrong and right ones, and each of them by cell."""
+    """Sort the scored seeds into wrong and right ones, and each of them by cell.
+
+    Samples of categories without seeds are not among them.
+    """
     photographer = _Photographer(data, scores, names)
     cells: dict[tuple[int, int], list[SeedOutcome]] = {}
-    for seed in scores.seeds:
+    for seed in scores.evidence:
         cell = scores.codes.index(seed.code), photographer.guess(seed)
         cells.setdefault(cell, []).append(seed)
     wrong = [(cell, seeds) for cell, seeds in cells.items() if cell[0] != cell[1]]
     wrong.sort(key=lambda item: (-len(item[1]), item[0]))
     n_wrong = sum(len(seeds) for _, seeds in wrong)
-    mixups, room, n_reliable = [], _MAX_WRONG, 0
+    mixups, room, n_reliable = [], data.max_cards, 0
     for (true, predicted), seeds in wrong:
         ordered = sorted(seeds, key=lambda seed: -max(seed.probabilities))
         n_reliable += sum(photographer.is_reliable(seed) for seed in seeds)
@@ -153,9 +153,9 @@ def make_album(data: ReportData, scores: Evaluation, names: Mapping[str, str]) -
         true_name, name = (names[scores.codes[number]] for number in (true, predicted))
         if photos:
             mixups.append(Mixup(key, true_name, name, len(seeds), photos))
-    right = _right_ones(scores, cells, names, photographer)
+    right = _right_ones(scores, cells, names, photographer, data.max_cards)
     shown_photos = sum(len(mixup.photos) for mixup in mixups)
-    files = {seed.file for seed in scores.seeds}
+    files = {seed.file for seed in scores.evidence}
     return Album(
         tuple(mixups),
         right,
@@ -172,8 +172,9 @@ def _right_ones(
     cells: Mapping[tuple[int, int], Sequence[SeedOutcome]],
     names: Mapping[str, str],
     photographer: _Photographer,
+    max_cards: int,
 ) -> tuple[RightOnes, ...]:
-    limit = max(1, _MAX_RIGHT // len(scores.codes))
+    limit = max(1, max_cards // len(scores.codes))
     found = []
     for number, code in enumerate(scores.codes):
         seeds = cells.get((number, number), ())
@@ -209,9 +210,9 @@ class _Photographer:
     def is_reliable(self, seed: SeedOutcome) -> bool:
         """Return whether the answer would have been called reliable."""
         needed = self._needed.get(self._codes[self.guess(seed)])
-        return (
-            needed is not None and max(seed.probabilities) >= needed and not self.is_unknown(seed)
-        )
+        if needed is None or self._threshold is None:
+            return False
+        return max(seed.probabilities) >= needed and not self.is_unknown(seed)
 
     def photo(self, seed: SeedOutcome) -> Photo:
         """Return what is shown of a seed."""

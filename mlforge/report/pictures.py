@@ -64,7 +64,7 @@ def with_pictures(data: ReportData, load: Load, budget: int) -> ReportData:
 def picture_files(data: ReportData) -> Iterator[tuple[str, int]]:
     """Yield the seeds by how much their picture tells, each with the side it is worth."""
     evaluation = data.evaluation
-    seeds = () if evaluation is None else evaluation.seeds
+    seeds = () if evaluation is None else evaluation.evidence
     codes = () if evaluation is None else evaluation.codes
     wrong = [seed for seed in seeds if _guess(seed, codes) != seed.code]
     wrong.sort(key=lambda seed: -max(seed.probabilities))

@@ -67,7 +67,7 @@ def tell(data: ReportData, names: Mapping[str, str]) -> Story:
     return Story(
         f"Right {times(scores.accuracy)} times in 100, between {low} and {high}.",
         _weak(scores, curve, names, noun),
-        _basis(scores, noun),
+        _basis(scores, noun) + _not_estimable(scores, names, noun),
     )
 
 
@@ -99,6 +99,16 @@ def _advice(
     first = curve.advice[0]
     of = "" if weak == (first.code,) else f" of {names.get(first.code, shown(first.code))}"
     return f"{first.n_more} more {noun}{'' if first.n_more == 1 else 's'}{of} would help most."
+
+
+def _not_estimable(scores: Evaluation, names: Mapping[str, str], noun: str) -> str:
+    if not scores.not_estimable:
+        return ""
+    named = joined([names[code] for code in scores.not_estimable])
+    return (
+        f" How {noun}s of other groups (another person, another place) of {named} would fare is "
+        "not estimable from these groups: there are too few."
+    )
 
 
 def _basis(scores: Evaluation, noun: str) -> str:

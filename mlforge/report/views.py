@@ -12,7 +12,7 @@ from mlforge.report.charts import SMALL, Chart, learning_chart, robustness_chart
 from mlforge.report.data import CategoryCard, ReportData
 from mlforge.report.photos import Album, cell_key
 from mlforge.report.pictures import picture_urls
-from mlforge.report.words import interval, percent, points, shown
+from mlforge.report.words import counted, interval, joined, percent, points, shown
 
 __all__ = [
     "Blamed",
@@ -134,6 +134,11 @@ def category_rows(scores: Evaluation, names: Mapping[str, str], noun: str) -> li
     for code, score in scores.per_category.items():
         row = scores.confusion[scores.codes.index(code)] if code in scores.codes else ()
         note = "one group only: cannot be scored" if code in scores.unscored else ""
+        if code in scores.not_estimable:
+            note = (
+                f"for other groups not estimable from these: {counted(score.n_seeds, noun)} of "
+                f"{counted(score.n_groups, 'group')}"
+            )
         if code in scores.generated_only:
             note = f"scored on samples: it has no {noun}s of its own"
         ends = score.recall_interval
@@ -252,17 +257,18 @@ def technique_rows(deep: DeepEvaluation, names: Mapping[str, str]) -> list[dict[
             "effect": points(effect.effect),
             "interval": f"{points(effect.interval[0])} to {points(effect.interval[1])}",
             "safe": effect.safe,
+            "through": joined([names.get(code, shown(code)) for code in effect.to_change]),
         }
         for effect in effects
     ]
 
 
 def unsafe_lines(deep: DeepEvaluation, cards: tuple[CategoryCard, ...]) -> list[tuple[str, str]]:
-    """Return, for each category that a technique harms, the file and the line that turns it off."""
+    """Return the file of each category whose samples do harm, and the line that ends it."""
     unsafe: dict[str, set[str]] = {}
     for effect in deep.techniques or ():
-        if not effect.safe:
-            unsafe.setdefault(effect.code, set()).add(effect.technique)
+        for code in effect.to_change:
+            unsafe.setdefault(code, set()).add(effect.technique)
     lines = []
     for card in cards:
         if card.code not in unsafe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,14 +11,15 @@ from typing import Any, Literal
 
 from mlforge.core.digest import digest_json
 from mlforge.core.names import check_code, printable, suggestion
-from mlforge.errors import ArtifactError, ConfigError, StorageError
-from mlforge.storage.files import read_bytes, rewrite_json
+from mlforge.errors import ArtifactError, ConfigError
+from mlforge.storage.files import read_plain, rewrite_json
 
-__all__ = ["PRODUCTION", "Alias", "AliasChange", "Aliases", "check_alias"]
+__all__ = ["Alias", "AliasChange", "Aliases", "check_alias"]
 
-PRODUCTION = "production"
 SCHEMA = "mlforge.aliases/1"
 _FILE = "aliases.json"
+# Some 400,000 moves.
+_MAX_BYTES = 64 * 1024**2
 _ACTIONS = ("promote", "rollback")
 
 
@@ -95,16 +97,11 @@ class Aliases:
         ArtifactError
             If the file is not what was stored.
         """
-        if self._path.is_symlink():
-            raise _damaged("a link")
-        if not self._path.is_file():
+        data = read_plain(self._path, _MAX_BYTES)
+        if data is None and not os.path.lexists(self._path):
             return {}
-        try:
-            data = read_bytes(self._path)
-        except StorageError:
-            if not self._path.exists():
-                return {}
-            raise
+        if data is None or len(data) > _MAX_BYTES:
+            raise _damaged("a link, not a plain file, or too large")
         try:
             value = json.loads(data)
         except (ValueError, RecursionError):

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from mlforge.core.digest import digest_bytes, digest_json, json_bytes
 from mlforge.core.names import printable
+from mlforge.core.strict_json import is_count, is_number
 from mlforge.errors import ArtifactError
 
 __all__ = [
     "AGAIN",
+    "ASK",
     "DAMAGED",
     "MANIFEST",
     "MAX_BYTES",
     "MAX_FILES",
     "MAX_MANIFEST_BYTES",
     "SCHEMA",
-    "check_described",
+    "advising",
     "check_file",
     "check_files",
     "identity",
     "manifest_bytes",
     "parse_manifest",
+    "remedy",
     "sealed",
 ]
 
@@ -37,7 +42,12 @@ MAX_MANIFEST_BYTES = 4 * 1024**2
 MAX_BYTES = 2 * 1024**3
 MAX_FILES = 200
 AGAIN = "mlforge train --force"
+"""What helps where an artifact cannot be used."""
+ASK = "get the file again, or ask who made it"
+"""What helps where it was made elsewhere: nobody here can train it again."""
 DAMAGED = f"the artifact was changed or damaged; train again: {AGAIN}"
+_TEMPERATURES = (0.01, 100.0)
+"""Far beyond those that a training gives; outside of them probabilities overflow."""
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
@@ -67,7 +77,7 @@ def parse_manifest(data: bytes, where: str) -> dict[str, Any]:
     Raises
     ------
     ArtifactError
-        If it is damaged, or of a schema that this mlforge does not know.
+        If it is damaged, of a schema that this mlforge does not know, or describes no model.
     """
     try:
         value = json.loads(data)
@@ -78,13 +88,30 @@ def parse_manifest(data: bytes, where: str) -> dict[str, Any]:
         raise ArtifactError(
             f"{where}: written in the form {printable(repr(found)[:80])}, this mlforge reads "
             f"{', '.join(SCHEMAS)}",
-            f"use the mlforge that made it, or a newer one, or: {AGAIN}",
+            "use the mlforge that made it, or a newer one",
         )
     body = {key: item for key, item in value.items() if key != "digest"}
     if not _describes_files(value.get("files")) or sealed(body) != data:
         raise ArtifactError(f"{where}: not what was stored", DAMAGED)
     check_files(where, {name: file["bytes"] for name, file in value["files"].items()})
+    _check_described(value, where)
     return value
+
+
+def remedy(manifest: Mapping[str, Any]) -> str:
+    """Return what helps where the artifact of a manifest cannot be used."""
+    return ASK if manifest.get("origin") else AGAIN
+
+
+@contextmanager
+def advising(helps: str) -> Iterator[None]:
+    """Let an error that advises to train again advise what helps in this case."""
+    try:
+        yield
+    except ArtifactError as error:
+        if helps == AGAIN or AGAIN not in error.hint:
+            raise
+        raise ArtifactError(error.message, helps) from error
 
 
 def _describes_files(files: Any) -> bool:
@@ -99,37 +126,85 @@ def _describes_files(files: Any) -> bool:
     return isinstance(files, dict) and all(described(file) for file in files.values())
 
 
-def check_described(manifest: Mapping[str, Any], where: str) -> None:
-    """Raise `ArtifactError` unless a manifest says of what people ask in the form of ours.
+def _check_described(manifest: Mapping[str, Any], where: str) -> None:
+    """Raise `ArtifactError` unless all that prediction and people ask for is there and usable.
 
-    Its digests are right, and yet somebody else may have written it.
+    The digests are right, and yet somebody else may have written it. What comes after relies on
+    the types and ranges that hold here.
     """
-    match manifest:
-        case {
-            "created": str(),
-            "model": {"name": str(), "parameters": dict()},
-            "extractors": [*extractors],
-            "categories": [*categories],
-            "n_features": int(),
-            "n_seeds": int(),
-            "n_samples": int(),
-            "versions": dict(),
-        } if (
-            all(map(_is_extractor, extractors))
-            and all(_holds_text(category, "code") for category in categories)
-            and (not manifest.get("data") or _holds_text(manifest["data"], "digest"))
-            and (not manifest.get("origin") or _holds_text(manifest["origin"], "version"))
-        ):
-            return
-    raise ArtifactError(f"{where}: its manifest does not describe a model", AGAIN)
+    for key, is_sound in _DESCRIPTION.items():
+        if not is_sound(manifest.get(key)):
+            message = f"{where}: does not describe a model: its {key} is missing or wrong"
+            raise ArtifactError(message, remedy(manifest))
 
 
-def _is_extractor(value: Any) -> bool:
-    return _holds_text(value, "name") and isinstance(value.get("parameters"), dict)
+_Check = Callable[[Any], bool]
 
 
-def _holds_text(value: Any, key: str) -> bool:
-    return isinstance(value, dict) and isinstance(value.get(key), str)
+def _record(**checks: _Check) -> _Check:
+    """Return the check of an object: that of each key holds; others may stand beside them."""
+    return lambda value: (
+        isinstance(value, dict) and all(check(value.get(key)) for key, check in checks.items())
+    )
+
+
+def _list(check: _Check, fewest: int) -> _Check:
+    return lambda value: isinstance(value, list) and len(value) >= fewest and all(map(check, value))
+
+
+def _optional(check: _Check) -> _Check:
+    """Return the check of what older artifacts, or some, do not have."""
+    return lambda value: value is None or check(value)
+
+
+def _number(low: float, high: float) -> _Check:
+    return lambda value: is_number(value, low, high)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
+def _are_categories(value: Any) -> bool:
+    return _CATEGORIES(value) and len({category["code"] for category in value}) == len(value)
+
+
+_CATEGORIES = _list(_record(code=_is_text, name=_is_text, min_confidence=_number(0, 1)), 1)
+_CANDIDATE = _record(
+    name=_is_text,
+    parameters=_is_object,
+    features=_optional(_list(_is_text, 0)),
+    held_out_accuracy=_number(0, 1),
+)
+_DESCRIPTION: Mapping[str, _Check] = {
+    "created": _is_text,
+    "model": _record(name=_is_text, parameters=_is_object),
+    "modality": _record(name=_is_text, parameters=_is_object),
+    "extractors": _list(
+        _record(name=_is_text, revision=is_count, parameters=_is_object, state=_are_texts), 1
+    ),
+    "categories": _are_categories,
+    "temperature": _number(*_TEMPERATURES),
+    "set_threshold": _optional(_number(0, 1)),
+    "unknown": _optional(_record(threshold=_number(0, sys.float_info.max), state=_are_texts)),
+    "chosen_from": _optional(_record(candidates=_list(_CANDIDATE, 0))),
+    "n_features": is_count,
+    "n_seeds": is_count,
+    "n_samples": is_count,
+    "data": _optional(_record(digest=_is_text)),
+    "settings": _optional(_is_object),
+    "versions": _are_texts,
+    "environment": _optional(_is_object),
+    "origin": _optional(_record(version=_is_text, digest=_is_text)),
+}
 
 
 def check_files(where: str, sizes: Mapping[str, int]) -> None:

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
-import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlforge.core.digest import digest_bytes, digest_json
-from mlforge.core.names import printable, suggestion
+from mlforge.core.digest import digest_bytes
+from mlforge.core.names import PRODUCTION, printable, suggestion
 from mlforge.core.onnx_check import check_graph
 from mlforge.errors import ArtifactError, StorageError
-from mlforge.storage.aliases import PRODUCTION, Aliases
+from mlforge.storage.aliases import Aliases
 from mlforge.storage.artifact_manifest import (
     AGAIN,
+    ASK,
     DAMAGED,
     MANIFEST,
     MAX_MANIFEST_BYTES,
     SCHEMA,
+    advising,
     check_file,
     check_files,
     parse_manifest,
+    remedy,
     sealed,
 )
 from mlforge.storage.files import (
@@ -34,12 +35,12 @@ from mlforge.storage.files import (
     file_errors,
     make_folder,
     move,
-    read_bytes,
+    read_plain,
     remove_temporaries,
     remove_tree,
-    rewrite_json,
     write_batch,
 )
+from mlforge.storage.model_notes import MAX_NUMBER, ModelNotes
 
 __all__ = [
     "MANIFEST",
@@ -48,8 +49,6 @@ __all__ = [
     "stored_artifact",
 ]
 
-LATEST = "latest.json"
-NUMBERS = "numbers.json"
 _VERSION = re.compile(r"([a-z][a-z0-9_]*)-(\d{4,9})")
 
 
@@ -65,11 +64,28 @@ class StoredArtifact:
         What ``manifest.json`` holds.
     files
         The other files by name.
+    remedy
+        What helps where it cannot be used: to train it again, if it was trained here.
     """
 
     version: str
     manifest: Mapping[str, Any]
     files: Mapping[str, bytes]
+    remedy: str = AGAIN
+
+    def read_json(self, name: str) -> Any:
+        """Return what a JSON file of it holds.
+
+        Raises
+        ------
+        ArtifactError
+            If the file is missing or not JSON.
+        """
+        where = f"{self.version}/{name}"
+        if name not in self.files:
+            raise ArtifactError(f"{where}: missing", self.remedy)
+        with advising(self.remedy):
+            return _parsed(self.files[name], where)
 
 
 class ArtifactStore:
@@ -84,12 +100,15 @@ class ArtifactStore:
     ----------
     aliases
         The movable names of its versions.
+    notes
+        What is remembered beside them.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.models = folder / "models"
         self.aliases = Aliases(folder)
+        self.notes = ModelNotes(folder)
 
     def versions(self) -> list[str]:
         """Return all versions, sorted by model and number."""
@@ -110,19 +129,6 @@ class ArtifactStore:
     def newest(self) -> list[str]:
         """Return all versions, those made last first."""
         return sorted(self.versions(), key=lambda v: (self._created(v), _sort_key(v)), reverse=True)
-
-    def note_latest(self, passed: Sequence[str], failed: Sequence[str] = ()) -> None:
-        """Remember what the newest `train` answered with.
-
-        Parameters
-        ----------
-        passed
-            The versions that failed no gate, best first.
-        failed
-            The others, best first; none of them is used unless it is named.
-        """
-        body = {"versions": list(passed), "failed": list(failed)}
-        rewrite_json(self.folder / LATEST, {**body, "digest": digest_json(body)})
 
     def resolve(self, name: str | None) -> str:
         """Return the version to use.
@@ -178,10 +184,9 @@ class ArtifactStore:
         ArtifactError
             If the file is missing, damaged or not JSON.
         """
-        try:
-            return json.loads(self._read(version, name, self.manifest(version)))
-        except (ValueError, RecursionError):
-            raise ArtifactError(f"{version}/{printable(name)}: not valid JSON", DAMAGED) from None
+        manifest = self.manifest(version)
+        with advising(remedy(manifest)):
+            return _parsed(self._read(version, name, manifest), f"{version}/{printable(name)}")
 
     def load(self, version: str) -> StoredArtifact:
         """Read a version whole: sizes, digests, and what its graphs hold.
@@ -193,9 +198,11 @@ class ArtifactStore:
             holds what is not allowed.
         """
         manifest = self.manifest(version)
-        files = {name: self._read(version, name, manifest) for name in manifest["files"]}
-        _check_graphs(version, files)
-        return StoredArtifact(version, manifest, files)
+        helps = remedy(manifest)
+        with advising(helps):
+            files = {name: self._read(version, name, manifest) for name in manifest["files"]}
+            _check_graphs(version, files)
+        return StoredArtifact(version, manifest, files, helps)
 
     def next_versions(self, models: Sequence[str]) -> list[str]:
         """Return the versions that saving these models one after the other gives them.
@@ -248,8 +255,7 @@ class ArtifactStore:
         """
         folder = self._folder(version)
         model, number = _sort_key(version)
-        numbers = self._numbers()
-        rewrite_json(self.folder / NUMBERS, {**numbers, model: max(number, numbers.get(model, 0))})
+        self.notes.note_removed(model, number)
         # Whoever reads finds it whole or not at all.
         temporary = self.models / f"{TEMPORARY_PREFIX}{os.getpid()}-{version}"
         move(folder, temporary)
@@ -274,16 +280,10 @@ class ArtifactStore:
         raise ArtifactError("no model has been trained yet", "mlforge train")
 
     def _noted(self) -> tuple[list[str], list[str]]:
-        """Return what `note_latest` noted and still is; nothing where that was changed."""
-        known = set(self.versions())
-        try:
-            noted = json.loads(_read_note(self.folder / LATEST))
-            body = {key: noted[key] for key in ("versions", "failed")}
-            sealed_so = noted["digest"] == digest_json(body)
-            passed, failed = ([v for v in body[key] if sealed_so and v in known] for key in body)
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return [], []
-        return passed, failed
+        """Return the versions that the newest `train` noted and that still are."""
+        known, note = self.versions(), self.notes.latest()
+        passed, failed = note["versions"], note["failed"]
+        return [v for v in passed if v in known], [v for v in failed if v in known]
 
     def _store(self, model: str, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
         make_folder(self.models)
@@ -335,15 +335,13 @@ class ArtifactStore:
         # Also what lost its manifest holds its number: nothing can be moved to its place.
         matches = [_VERSION.fullmatch(path.name) for path in self.models.iterdir()]
         numbers = [int(match[2]) for match in matches if match and match[1] == model]
-        return max([*numbers, self._numbers().get(model, 0)], default=0) + 1
-
-    def _numbers(self) -> dict[str, int]:
-        """Return the highest number of each model that a removed version had."""
-        try:
-            noted = json.loads(_read_note(self.folder / NUMBERS))
-            return {str(m): n for m, n in noted.items() if isinstance(n, int) and 0 < n < 10**8}
-        except (ValueError, AttributeError, RecursionError):
-            return {}
+        number = max([*numbers, self.notes.highest_removed(model)], default=0) + 1
+        if number > MAX_NUMBER:
+            raise ArtifactError(
+                f"{model}: there is no number above {number - 1}",
+                "a project of its own counts from 1: mlforge init FOLDER",
+            )
+        return number
 
     def _created(self, version: str) -> str:
         try:
@@ -369,16 +367,24 @@ def stored_artifact(manifest: bytes, files: Mapping[str, bytes], where: str) -> 
     ArtifactError
         If it is not whole, or holds what is not allowed.
     """
-    values = parse_manifest(manifest, f"{where}: {MANIFEST}")
-    if set(files) != set(values["files"]):
-        raise ArtifactError(f"{where}: its files are not those of its manifest")
-    for name, data in files.items():
-        check_file(data, values["files"][name], f"{where}: {printable(name)}")
-    version = values.get("version")
-    if not isinstance(version, str) or not _VERSION.fullmatch(version):
-        raise ArtifactError(f"{where}: its manifest names no version")
-    _check_graphs(where, files)
-    return StoredArtifact(version, values, files)
+    with advising(ASK):
+        values = parse_manifest(manifest, f"{where}: {MANIFEST}")
+        if set(files) != set(values["files"]):
+            raise ArtifactError(f"{where}: its files are not those of its manifest", ASK)
+        for name, data in files.items():
+            check_file(data, values["files"][name], f"{where}: {printable(name)}")
+        version = values.get("version")
+        if not isinstance(version, str) or not _VERSION.fullmatch(version):
+            raise ArtifactError(f"{where}: its manifest names no version", ASK)
+        _check_graphs(where, files)
+    return StoredArtifact(version, values, files, ASK)
+
+
+def _parsed(data: bytes, where: str) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        raise ArtifactError(f"{where}: not valid JSON", DAMAGED) from None
 
 
 def _version(model: str, number: int) -> str:
@@ -396,23 +402,9 @@ def _check_graphs(where: str, files: Mapping[str, bytes]) -> None:
             check_graph(data, f"{where}/{name}")
 
 
-def _read_note(path: Path) -> bytes:
-    """Return a small file's bytes; none where it is missing."""
-    return read_bytes(path) if path.is_file() else b""
-
-
 def _read_file(path: Path, where: str, max_bytes: int) -> bytes:
     """Return the bytes of a plain file, one more than `max_bytes` at most; a link is none."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with file_errors(path, "read"):
-        try:
-            descriptor = os.open(path, flags)
-        except OSError as error:
-            if error.errno not in {errno.ENOENT, errno.ELOOP, errno.ENXIO}:
-                raise
-            raise ArtifactError(f"{where}: missing, or not a plain file", DAMAGED) from None
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise ArtifactError(f"{where}: missing, or not a plain file", DAMAGED)
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read(max_bytes + 1)
+    data = read_plain(path, max_bytes)
+    if data is None:
+        raise ArtifactError(f"{where}: missing, or not a plain file", DAMAGED)
+    return data

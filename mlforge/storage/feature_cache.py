@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,7 +25,7 @@ class FeatureCache:
     """Rows of features by the digest of their example, below one key for what extracts them.
 
     Each `store` adds one file, whose name is the digest of its bytes; a file that no longer has
-    its name's digest is removed and its rows are extracted again.
+    its name's digest, or holds no such rows, is removed and its rows are extracted again.
 
     Parameters
     ----------
@@ -35,10 +34,13 @@ class FeatureCache:
     key
         The digest of the extractor's name, parameters, revision and library versions, and of what
         decodes its examples.
+    n_features
+        How long each row is; any length where None.
     """
 
-    def __init__(self, folder: Path, key: str) -> None:
+    def __init__(self, folder: Path, key: str, n_features: int | None = None) -> None:
         self.folder = folder / key
+        self._n_features = n_features
 
     def load(self, digests: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
         """Return the rows that are cached, by digest."""
@@ -46,18 +48,30 @@ class FeatureCache:
         rows: dict[str, npt.NDArray[np.float32]] = {}
         for path in sorted(self.folder.glob("*.npz")) if self.folder.is_dir() else []:
             data = read_bytes(path)
-            if digest_bytes(data) != path.stem:
-                remove_file(path)
-                continue
-            try:
-                with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                    found = dict(zip(arrays["digests"].tolist(), arrays["values"], strict=True))
-            except (EOFError, KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile):
-                # Its name is right and its content is not ours: anybody may have put it there.
+            found = self._rows(data) if digest_bytes(data) == path.stem else None
+            if found is None:
                 remove_file(path)
                 continue
             rows.update({digest: row for digest, row in found.items() if digest in wanted})
         return rows
+
+    def _rows(self, data: bytes) -> dict[str, npt.NDArray[np.float32]] | None:
+        """Return what a file holds; None where that is not ours, though its name is right."""
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                digests, values = arrays["digests"], arrays["values"]
+        # Anybody may have put it there, and what reading it fails with is no closed list.
+        except Exception:  # noqa: BLE001 - see above
+            return None
+        is_ours = (
+            digests.dtype.kind == "U"
+            and values.dtype == np.float32
+            and values.ndim == 2
+            and digests.shape == values.shape[:1]
+            and self._n_features in {None, values.shape[1]}
+            and np.isfinite(values).all()
+        )
+        return dict(zip(digests.tolist(), values, strict=True)) if is_ours else None
 
     def store(self, digests: Sequence[str], values: npt.NDArray[np.float32]) -> None:
         """Add rows, ``n_examples x n_features``."""

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from mlforge.core.names import check_code, printable
 from mlforge.errors import ConfigError
-from mlforge.storage.files import file_errors
+from mlforge.storage.files import file_errors, real_path
 
 __all__ = ["Layout", "find_root"]
 
 SETTINGS_FILE = "mlforge.toml"
+# What is below artifacts/.
+_WRITTEN = ("models", "cache", "evaluations", "reports", "removed", "locked")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,22 @@ class Layout:
         """The folder of cached features; disposable."""
         return self.artifacts / "cache"
 
+    def refuse_links(self) -> None:
+        """Raise where a folder that mlforge writes to is a link to a place outside of the project.
+
+        Raises
+        ------
+        ConfigError
+            If one is.
+        """
+        written = [self.artifacts / name for name in _WRITTEN]
+        for folder in (self.categories, self.artifacts, *written):
+            if folder.is_symlink() and not real_path(folder).is_relative_to(self.root.resolve()):
+                raise ConfigError(
+                    f"{folder.relative_to(self.root)}: a link to a place outside of the project",
+                    "put the folder itself there",
+                )
+
     def deep_evaluation(self, version: str) -> Path:
         """Return where the costly diagnostics of a version are kept."""
         return self.artifacts / "evaluations" / f"{version}.json"
@@ -99,6 +117,11 @@ class Layout:
             return []
         return sorted(path.parent.name for path in self.categories.glob("*/config.json"))
 
+    def lost_categories(self) -> list[str]:
+        """Return the folders that hold seeds and no ``config.json``, sorted."""
+        seeds = self.categories.glob("*/seeds") if self.categories.is_dir() else ()
+        return sorted(p.parent.name for p in seeds if not (p.parent / "config.json").exists())
+
 
 def find_root(start: Path) -> Path:
     """Return the nearest folder from `start` upward that is a project.
@@ -106,12 +129,13 @@ def find_root(start: Path) -> Path:
     Raises
     ------
     ConfigError
-        If there is none.
+        If there is none, or a folder of it is a link to a place outside.
     """
     with file_errors(start, "open"):
         start = start.resolve()
         for folder in (start, *start.parents):
             if (folder / SETTINGS_FILE).is_file() or (folder / "categories").is_dir():
+                Layout(folder).refuse_links()
                 return folder
     raise ConfigError(
         f"{printable(str(start))}: no project here or in any folder above "

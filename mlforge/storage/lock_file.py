@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlforge.core.digest import digest_json, json_bytes
+from mlforge.core.names import printable
 from mlforge.core.strict_json import parse_json
-from mlforge.errors import ConfigError
+from mlforge.errors import ConfigError, DataError
 from mlforge.storage.files import read_bytes, rewrite_json
 
 __all__ = ["LockedCategory", "read_lock", "update_lock"]
@@ -20,6 +22,9 @@ _MAX_BYTES = 64 * 1024 * 1024
 SCHEMA = "mlforge.lock/1"
 # So many digits of a seed's digest, and of the digest of an entry, stand in the lock.
 _N_DIGITS = 16
+
+_RESTORE = "restore it from git, or remove it"
+_NEWER = "a newer mlforge may have written it"
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class LockedCategory:
         One digest over all samples.
     versions
         The versions of the libraries that made them.
+    asked
+        Whether somebody asked for that count; otherwise it grows with the seeds.
     """
 
     config: str
@@ -45,6 +52,7 @@ class LockedCategory:
     seeds: tuple[str, ...]
     samples: str
     versions: Mapping[str, str]
+    asked: bool = False
 
     @staticmethod
     def shortened(digests: Collection[str]) -> tuple[str, ...]:
@@ -53,24 +61,36 @@ class LockedCategory:
 
 
 def read_lock(path: Path) -> dict[str, LockedCategory]:
-    """Return what the lock says of each category; nothing of what is missing or damaged."""
-    if not path.is_file():
+    """Return what the lock says of each category; nothing where there is no lock.
+
+    Raises
+    ------
+    DataError
+        If any of it is not what was written: what it says of other categories would be lost with
+        the next run.
+    """
+    if not os.path.lexists(path):
         return {}
     try:
         document = parse_json(read_bytes(path), path.name, _MAX_BYTES)
-    except ConfigError:
-        return {}
+    except ConfigError as error:
+        raise DataError(error.message, _RESTORE) from None
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        return {}
+        raise DataError(f"{path.name}: its schema is not {SCHEMA}", f"{_RESTORE}; {_NEWER}")
     categories = document.get("categories")
     if not isinstance(categories, dict):
-        return {}
-    entries = {code: _entry(values) for code, values in categories.items()}
-    return {code: entry for code, entry in entries.items() if entry is not None}
+        raise DataError(f"{path.name}: names no categories", _RESTORE)
+    return {code: _entry(values, f"{path.name}: {code}") for code, values in categories.items()}
 
 
 def update_lock(path: Path, made: Mapping[str, LockedCategory], known: Collection[str]) -> None:
-    """Note what was made; what the lock says of other categories stays while they are `known`."""
+    """Note what was made; what the lock says of other categories stays while they are `known`.
+
+    Raises
+    ------
+    DataError
+        See `read_lock`.
+    """
     kept = {code: entry for code, entry in read_lock(path).items() if code in known}
     categories = sorted((kept | dict(made)).items())
     document = {"schema": SCHEMA, "categories": {c: _values(entry) for c, entry in categories}}
@@ -86,17 +106,19 @@ def _text(document: Mapping[str, Any]) -> bytes:
 def _values(entry: LockedCategory) -> dict[str, Any]:
     """Return an entry as it stands in the lock: a line a key, so that a diff is short."""
     versions = sorted(entry.versions.items())
-    values = {
+    values: dict[str, Any] = {
         "config": entry.config,
         "count": entry.count,
         "seeds": " ".join(entry.seeds),
         "samples": entry.samples,
         "versions": " ".join(f"{library}={version}" for library, version in versions),
     }
+    if entry.asked:
+        values["asked"] = True
     return {**values, "check": digest_json(values)[:_N_DIGITS]}
 
 
-def _entry(values: Any) -> LockedCategory | None:
+def _entry(values: Any, where: str) -> LockedCategory:
     match values:
         case {
             "config": str(config),
@@ -106,11 +128,13 @@ def _entry(values: Any) -> LockedCategory | None:
             "versions": str(versions),
             "check": str(check),
             **rest,
-        } if count >= 0 and not rest:
+        } if count >= 0 and (not rest or list(rest.items()) == [("asked", True)]):
             noted = {key: value for key, value in values.items() if key != "check"}
-            if check != digest_json(noted)[:_N_DIGITS]:
-                return None
-            pairs = [pair.partition("=") for pair in versions.split()]
-            named = {library: version for library, _, version in pairs}
-            return LockedCategory(config, count, tuple(seeds.split()), samples, named)
-    return None
+            if check == digest_json(noted)[:_N_DIGITS]:
+                pairs = [pair.partition("=") for pair in versions.split()]
+                named = {library: version for library, _, version in pairs}
+                asked = "asked" in rest
+                return LockedCategory(
+                    config, count, tuple(seeds.split()), samples, named, asked=asked
+                )
+    raise DataError(f"{printable(where)}: not what was written there", _RESTORE)

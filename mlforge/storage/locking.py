@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mlforge.storage.files import file_errors, make_folder
+from mlforge.storage.files import file_errors, make_folder, opened_to_lock
 
 __all__ = ["exclusive"]
 
@@ -22,11 +21,7 @@ def exclusive(folder: Path) -> Iterator[None]:
     """
     make_folder(folder)
     path = folder / ".lock"
-    with file_errors(path, "lock"):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
+    with opened_to_lock(path) as descriptor:
         with file_errors(path, "lock"):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)

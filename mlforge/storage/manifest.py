@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -12,6 +11,8 @@ from typing import Any
 
 from mlforge.core.digest import canonical_json, digest_json, json_bytes
 from mlforge.core.records import SampleRecord
+from mlforge.core.strict_json import parse_line
+from mlforge.errors import ConfigError
 from mlforge.storage.files import append_lines, file_errors, write_parts
 
 __all__ = [
@@ -19,8 +20,11 @@ __all__ = [
     "Manifest",
     "Outline",
     "append_records",
+    "find_record",
+    "is_sample_name",
     "manifest_line",
     "manifest_lines",
+    "named_files",
     "read_manifest",
     "read_outline",
     "rewrite_manifest",
@@ -102,6 +106,16 @@ class Outline:
     asked: int | None
     entries: tuple[Entry, ...]
 
+    @property
+    def samples(self) -> list[Entry]:
+        """The entries that have a file."""
+        return [entry for entry in self.entries if not entry.failure]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run that wrote it came to its end."""
+        return len(self.entries) >= self.count
+
 
 @dataclass(frozen=True)
 class _Head:
@@ -147,6 +161,21 @@ def read_outline(folder: Path) -> Outline | None:
     return Outline(head.config, head.count, head.asked, tuple(entries.values()))
 
 
+def find_record(folder: Path, file: str) -> tuple[SampleRecord, str] | None:
+    """Return the sample of a file's name, and the manifest's `config`; None where it names none."""
+    found = _read(folder)
+    if found is None:
+        return None
+    head, lines = found
+    named: SampleRecord | None = None
+    for record, _, _ in lines:
+        if record.file == file:
+            named = record
+        elif named is not None and (record.seed, record.copy) == (named.seed, named.copy):
+            named = None
+    return None if named is None else (named, head.config)
+
+
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write a manifest whole, its records in order of copy and seed."""
     head = _head_line(_Head(manifest.config, manifest.count, manifest.asked))
@@ -177,6 +206,23 @@ def manifest_lines(folder: Path, entries: Iterable[Entry]) -> Iterator[str]:
     for line in _copied(path, b"", list(entries)):
         if line:
             yield line[:-1].decode()
+
+
+def named_files(folder: Path) -> Iterator[str]:
+    """Give the name of every sample that a manifest names, also after a line that is damaged."""
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return
+    with file_errors(path, "read"), path.open("rb") as file:
+        for line in file:
+            match _parse(line):
+                case {"file": str(name)} if is_sample_name(name):
+                    yield name
+
+
+def is_sample_name(name: str) -> bool:
+    """Return whether a name can be a sample's: it names a sibling of the manifest."""
+    return _SAMPLE_NAME.fullmatch(name) is not None
 
 
 def append_records(folder: Path, lines: Iterable[str]) -> None:
@@ -266,8 +312,8 @@ def _head(values: dict[str, Any] | None) -> _Head | None:
 
 def _parse(line: bytes) -> dict[str, Any] | None:
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
+        value = parse_line(line, FILE_NAME)
+    except ConfigError:
         return None
     return value if isinstance(value, dict) else None
 
@@ -285,7 +331,7 @@ def _record(values: dict[str, Any] | None) -> SampleRecord | None:
             "failure": str(failure),
         }:
             steps = tuple(step for step in recipe if isinstance(step, dict))
-            named = not file if failure else _SAMPLE_NAME.fullmatch(file)
+            named = not file if failure else is_sample_name(file)
             if named and len(steps) == len(recipe):
                 return SampleRecord(file, seed, copy, digest, n_bytes, quality, steps, failure)
     return None

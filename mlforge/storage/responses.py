@@ -30,7 +30,7 @@ class ResponseStore:
     crash at any moment loses at most the answer that was being written. A file that no longer has
     its name's digest is no answer.
 
-    Call it only under the project's lock.
+    Reading writes nothing and needs no lock. Store and keep only under the project's lock.
 
     Parameters
     ----------
@@ -41,6 +41,7 @@ class ResponseStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._digests: dict[str, str] | None = None
+        self._is_mended = False
 
     def load(self, identity: str) -> bytes | None:
         """Return the answer to a request; None where there is none."""
@@ -49,8 +50,8 @@ class ResponseStore:
 
     def store(self, identity: str, data: bytes) -> None:
         """Keep the answer to a request."""
-        index = self._index()
         digest = self.keep(data).name
+        index = self._index()
         if index.get(identity) != digest:
             line = canonical_json({"request": identity, "answer": digest})
             append_lines(self.folder / INDEX_FILE, [line])
@@ -58,12 +59,18 @@ class ResponseStore:
 
     def keep(self, data: bytes) -> Path:
         """Keep something that was found in an answer, and return its file."""
-        digest = digest_bytes(data)
-        path = self.folder / digest
-        if self._intact(digest) is None:
+        self._mend()
+        path = self.find(data)
+        if path is None:
             make_folder(self.folder)
+            path = self.folder / digest_bytes(data)
             write_bytes(path, data)
         return path
+
+    def find(self, data: bytes) -> Path | None:
+        """Return the file of something that was kept; None where it is not."""
+        digest = digest_bytes(data)
+        return None if self._intact(digest) is None else self.folder / digest
 
     def _intact(self, digest: str) -> bytes | None:
         path = self.folder / digest
@@ -79,18 +86,22 @@ class ResponseStore:
         return self._digests
 
     def _read_index(self) -> dict[str, str]:
+        path = self.folder / INDEX_FILE
+        lines = read_bytes(path).split(b"\n") if path.is_file() else []
+        return dict(entry for entry in map(_entry, lines) if entry)
+
+    def _mend(self) -> None:
+        """Remove what interrupted writes left, once."""
+        if self._is_mended:
+            return
         remove_temporaries(self.folder)
         path = self.folder / INDEX_FILE
-        if not path.is_file():
-            return {}
-        data = read_bytes(path)
-        lines = data.split(b"\n")
-        digests = dict(entry for entry in map(_entry, lines) if entry)
-        if lines[-1]:
+        if path.is_file() and read_bytes(path)[-1:] not in {b"", b"\n"}:
             # A crash tore the last line, and the next would be glued to it.
-            rewritten = [canonical_json({"request": r, "answer": d}) for r, d in digests.items()]
+            entries = self._index().items()
+            rewritten = [canonical_json({"request": r, "answer": d}) for r, d in entries]
             write_text(path, "".join(f"{line}\n" for line in rewritten))
-        return digests
+        self._is_mended = True
 
 
 def _entry(line: bytes) -> tuple[str, str] | None:

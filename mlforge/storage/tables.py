@@ -15,23 +15,27 @@ from typing import Any, BinaryIO
 
 from mlforge.core.digest import json_bytes
 from mlforge.core.names import printable
-from mlforge.core.strict_json import parse_json
+from mlforge.core.strict_json import is_count, parse_json
 from mlforge.errors import ConfigError, DataError, MissingExtraError
 from mlforge.storage.files import (
     TEMPORARY_PREFIX,
     file_errors,
+    open_new,
+    open_to_append,
+    opened_to_lock,
     read_bytes,
     remove_file,
     sync_folder,
     write_json,
 )
 
-__all__ = ["TABLE_FORMATS", "TableWriter", "read_journal", "require_table_format"]
+__all__ = ["ANEW", "TABLE_FORMATS", "TableWriter", "read_journal", "require_table_format"]
 
 TABLE_FORMATS = ("csv", "jsonl", "parquet")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _ROWS_PER_GROUP = 4096
-_ANEW = "run the same command without --resume"
+ANEW = "run the same command without --resume"
+"""What to do where an interrupted run cannot be resumed."""
 _JOURNAL_SCHEMA = "mlforge.table-journal/1"
 
 Encoder = Callable[[Mapping[str, Any]], str]
@@ -128,7 +132,7 @@ class TableWriter:
             journal = read_journal(path)
             size = os.fstat(file.fileno()).st_size
             if journal is None or journal["bytes"] > size or journal["identity"] != dict(identity):
-                raise DataError(f"{printable(str(path))}: there is nothing to resume", _ANEW)
+                raise DataError(f"{printable(str(path))}: there is nothing to resume", ANEW)
             writer = cls(file, path, columns, identity)
             writer.noted = dict(journal["noted"])
             with file_errors(path, "write"):
@@ -211,12 +215,15 @@ def read_journal(path: Path) -> dict[str, Any] | None:
     if not journal.is_file():
         return None
     where = printable(str(journal))
-    value = parse_json(read_bytes(journal), where)
+    try:
+        value = parse_json(read_bytes(journal), where)
+    except ConfigError as error:
+        raise DataError(error.message, ANEW) from None
     match value:
-        case {"schema": schema, "identity": dict(), "bytes": int(), "noted": dict()}:
-            if schema == _JOURNAL_SCHEMA:
+        case {"schema": schema, "identity": dict(), "bytes": n_bytes, "noted": dict()}:
+            if schema == _JOURNAL_SCHEMA and is_count(n_bytes):
                 return dict(value)
-    raise DataError(f"{where}: not what an interrupted run leaves", _ANEW)
+    raise DataError(f"{where}: not what an interrupted run leaves", ANEW)
 
 
 def require_table_format(file_format: str) -> None:
@@ -257,8 +264,7 @@ def _journal(path: Path) -> Path:
 def _part(path: Path) -> Iterator[BinaryIO]:
     """Open the hidden file, for this process alone; closing it never raises."""
     with _alone(path):
-        with file_errors(path, "write"):
-            file = _hidden(path).open("ab")
+        file = open_to_append(_hidden(path))
         try:
             yield file
         finally:
@@ -271,14 +277,12 @@ def _part(path: Path) -> Iterator[BinaryIO]:
 def _alone(path: Path) -> Iterator[None]:
     """Keep other processes from the tables of that name, and remove what killed ones left."""
     lock = path.with_name(f"{TEMPORARY_PREFIX}{path.stem}.lock")
-    with file_errors(path, "write"):
-        file = lock.open("ab")
-    with file:
+    with opened_to_lock(lock) as descriptor:
         with file_errors(path, "write"):
             try:
-                fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # It may have been removed between opening and locking.
-                alone = os.path.samestat(os.fstat(file.fileno()), lock.stat())
+                alone = os.path.samestat(os.fstat(descriptor), lock.stat())
             except (BlockingIOError, FileNotFoundError):
                 alone = False
         if not alone:
@@ -327,7 +331,7 @@ def _csv_value(value: Any) -> Any:
 
 
 def _json_line(row: Mapping[str, Any]) -> str:
-    return json.dumps(row, ensure_ascii=False) + "\n"
+    return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _write_parquet(
@@ -342,7 +346,7 @@ def _write_parquet(
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
     try:
         with file_errors(path, "write"):
-            with temporary.open("wb") as file:
+            with open_new(temporary) as file:
                 with lines.open("rb") as source, pq.ParquetWriter(file, schema) as writer:
                     for rows in _groups(source):
                         writer.write_table(pa.Table.from_pylist(rows, schema))

@@ -25,9 +25,9 @@ from mlforge.core.digest import canonical_json, digest_bytes, json_bytes
 from mlforge.core.names import printable
 from mlforge.errors import ArtifactError
 from mlforge.storage.artifact_manifest import MANIFEST, MAX_BYTES, MAX_FILES, MAX_MANIFEST_BYTES
-from mlforge.storage.files import file_errors, write_parts
+from mlforge.storage.files import file_errors, read_start, write_parts
 
-__all__ = ["MAGIC", "SCHEMA", "read_transport", "write_transport"]
+__all__ = ["MAGIC", "SCHEMA", "is_transport", "pack", "read_transport", "unpack", "write_transport"]
 
 MAGIC = b"\x89mlforge\r\n\x1a\n"
 """What the file begins with; a transfer that changes line ends or cuts the eighth bit spoils it."""
@@ -36,6 +36,18 @@ _MAX_HEADER_BYTES = 256 * 1024
 _LENGTH_BYTES = 8
 _DIGEST_BYTES = 32
 _AGAIN = "get the file again, or make it again: mlforge models export VERSION --output FILE"
+
+
+def pack(files: Mapping[str, bytes]) -> tuple[bytes, ...]:
+    """Return the parts, one after the other, of one file that holds `files`."""
+    entries = [
+        {"name": name, "bytes": len(data), "sha256": digest_bytes(data)}
+        for name, data in files.items()
+    ]
+    header = json_bytes(canonical_json({"schema": SCHEMA, "files": entries}))
+    length = len(header).to_bytes(_LENGTH_BYTES, "little")
+    digest = hashlib.sha256(header).digest()
+    return (MAGIC, length, header, digest, *files.values())
 
 
 def write_transport(path: Path, files: Mapping[str, bytes]) -> None:
@@ -48,14 +60,7 @@ def write_transport(path: Path, files: Mapping[str, bytes]) -> None:
     files
         The files by name.
     """
-    entries = [
-        {"name": name, "bytes": len(data), "sha256": digest_bytes(data)}
-        for name, data in files.items()
-    ]
-    header = json_bytes(canonical_json({"schema": SCHEMA, "files": entries}))
-    length = len(header).to_bytes(_LENGTH_BYTES, "little")
-    digest = hashlib.sha256(header).digest()
-    write_parts(path, (MAGIC, length, header, digest, *files.values()))
+    write_parts(path, pack(files))
 
 
 def read_transport(path: Path) -> dict[str, bytes]:
@@ -76,8 +81,18 @@ def read_transport(path: Path) -> dict[str, bytes]:
             os.close(descriptor)
             raise ArtifactError(f"{where}: not a plain file", _AGAIN)
         with os.fdopen(descriptor, "rb") as file:
-            entries = _header(file, status.st_size, where)
-            return {name: _blob(file, entry, where) for name, entry in entries.items()}
+            return unpack(file, status.st_size, where)
+
+
+def is_transport(path: Path) -> bool:
+    """Return whether a file begins as `write_transport` lets it begin."""
+    return read_start(path, len(MAGIC)) == MAGIC
+
+
+def unpack(file: IO[bytes], size: int, where: str) -> dict[str, bytes]:
+    """Return the files that an open one of `size` bytes holds; see `read_transport`."""
+    entries = _header(file, size, where)
+    return {name: _blob(file, entry, where) for name, entry in entries.items()}
 
 
 def _header(file: IO[bytes], size: int, where: str) -> dict[str, Mapping[str, Any]]:
@@ -119,7 +134,8 @@ def _entries(header: bytes, where: str) -> dict[str, Mapping[str, Any]]:
     if MANIFEST not in entries or len(entries) > MAX_FILES + 1:
         raise ArtifactError(f"{where}: no {MANIFEST} in it, or too many files", _AGAIN)
     manifest_bytes = entries[MANIFEST]["bytes"]
-    if manifest_bytes > MAX_MANIFEST_BYTES or sum(e["bytes"] for e in listed) > 2 * MAX_BYTES:
+    others = sum(entry["bytes"] for entry in listed) - manifest_bytes
+    if manifest_bytes > MAX_MANIFEST_BYTES or others > MAX_BYTES:
         raise ArtifactError(f"{where}: larger than a model may be", _AGAIN)
     return entries
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from mlforge.core.category import CategoryConfig
 from mlforge.core.component import Component
 from mlforge.core.registry import Registry
 
-__all__ = ["TECHNIQUES", "Drawn", "Technique"]
+__all__ = ["TECHNIQUES", "Drawn", "Technique", "apply_in_turn", "techniques_of"]
 
 Drawn = dict[str, Any]
 """The values that a technique drew for one example, JSON-like."""
@@ -76,3 +78,35 @@ class Technique(Component):
 
 
 TECHNIQUES: Registry[Technique] = Registry("technique", Technique)
+
+
+def techniques_of(category: CategoryConfig, modality: str) -> list[Technique]:
+    """Return a category's techniques in their order; none where it switches them off.
+
+    Raises
+    ------
+    ConfigError
+        If one is unknown, or a parameter is wrong.
+    """
+    settings = category.augmentation_settings
+    techniques: list[Technique] = []
+    for index, spec in enumerate(settings.techniques if settings.enable_augmentation else ()):
+        where = (
+            f"categories/{category.category_code}/config.json: "
+            f"augmentation_settings.techniques[{index}]"
+        )
+        technique = TECHNIQUES.get(spec.name, modality, where)
+        techniques.append(technique.configured(spec.parameters, where))
+    return techniques
+
+
+def apply_in_turn(
+    techniques: Sequence[Technique], example: Any, rng: np.random.Generator
+) -> tuple[Any, tuple[Mapping[str, Any], ...]]:
+    """Pass an example through techniques in their order, and return it with its recipe."""
+    recipe: list[Mapping[str, Any]] = []
+    for _, members in groupby(techniques, key=lambda t: t.family or t.name):
+        run = list(members)
+        example, draws = run[0].apply_run(run, example, rng)
+        recipe += [{"technique": t.name, **d} for t, d in zip(run, draws, strict=True)]
+    return example, tuple(recipe)

@@ -26,7 +26,8 @@ import numpy.typing as npt
 from mlforge.core.digest import canonical_json
 from mlforge.core.validation import json_schema, validated
 from mlforge.errors import ConfigError
-from mlforge.extractors import Extractor
+from mlforge.extractors import Extractor, LearningExtractor
+from mlforge.modalities import Modality
 from mlforge.testing._expect import expect
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "check_names",
     "check_no_examples",
     "check_parameters",
+    "check_reduced",
     "check_repeatable",
     "check_rows_independent",
     "check_state",
@@ -53,10 +55,11 @@ _TOO_HEAVY = ("sklearn", "scipy", "xgboost", "joblib", "pandas", "albumentations
 
 @dataclass(frozen=True)
 class ExtractorCase:
-    """An extractor and the examples to try it on."""
+    """An extractor, the examples to try it on, and the modality that it was bound to, if any."""
 
     extractor: Extractor
     examples: Sequence[Any]
+    modality: Modality | None = None
 
 
 def awkward_images() -> list[npt.NDArray[np.uint8]]:
@@ -182,6 +185,19 @@ def check_travels(case: ExtractorCase) -> None:
     _hold(_same(expected, copied.extract(case.examples)), case, "its copy gives others")
 
 
+def check_reduced(case: ExtractorCase) -> None:
+    """Hold that what learns sees as much of reduced examples, all of one shape."""
+    if not isinstance(case.extractor, LearningExtractor):
+        return
+    reduced = [case.extractor.reduced(example) for example in case.examples]
+    shapes = {array.shape for array in reduced}
+    _hold(len(shapes) == 1, case, f"reduced, examples have {len(shapes)} shapes")
+    again = [case.extractor.reduced(array) for array in reduced]
+    _hold(all(map(_same, reduced, again)), case, "reduced twice, an example is another")
+    expected = case.extractor.extract(case.examples)
+    _hold(_same(expected, case.extractor.extract(reduced)), case, "reduced examples give others")
+
+
 def check_versions(case: ExtractorCase) -> None:
     """Hold that it says which libraries decide its numbers."""
     versions = type(case.extractor).versions()
@@ -217,6 +233,7 @@ EXTRACTOR_CHECKS: tuple[Callable[[ExtractorCase], None], ...] = (
     check_input_unchanged,
     check_state,
     check_travels,
+    check_reduced,
     check_versions,
     check_import,
 )
@@ -224,7 +241,8 @@ EXTRACTOR_CHECKS: tuple[Callable[[ExtractorCase], None], ...] = (
 
 
 def _restored(case: ExtractorCase) -> Extractor:
-    return type(case.extractor).restore(case.extractor.config, dict(case.extractor.state()))
+    made = type(case.extractor).restore(case.extractor.config, dict(case.extractor.state()))
+    return made if case.modality is None else made.bound_to(case.modality)
 
 
 def _same(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> bool:

@@ -22,6 +22,7 @@ from mlforge.testing._expect import expect
 
 __all__ = [
     "CHECKS",
+    "check_arrays",
     "check_encode_is_deterministic",
     "check_examples_are_not_changed",
     "check_figures",
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 _THUMBNAIL_SIDES = (1, 17, 96)
+_ARRAY_SIDES = (32, 48)
 _HOSTILE_BLOBS = (b"", b"\0", b"\0" * 4096, b"\xff" * 4096, b"not an example", bytes(range(256)))
 _MUTATIONS = 48
 
@@ -213,6 +215,24 @@ def check_thumbnail(modality: Modality, examples: Sequence[Example]) -> None:
             )
 
 
+def check_arrays(modality: Modality, examples: Sequence[Example]) -> None:
+    """Check what networks are given, where the modality offers it: one shape, from 0 to 1."""
+    if not modality.offers_arrays:
+        return
+    for side in _ARRAY_SIDES:
+        channels = set()
+        for example in examples:
+            resized = modality.resized(example, side)
+            expect(_same(modality.resized(resized, side), resized), "resizing twice changes it")
+            array = modality.to_array(resized)
+            well_formed = array.dtype == np.float32 and array.shape[:-1] == (side, side)
+            expect(well_formed, f"an array of side {side} is {array.dtype} of shape {array.shape}")
+            within = bool(((array >= 0) & (array <= 1)).all())
+            expect(within, "an array has values that are not from 0 to 1")
+            channels.add(array.shape[-1])
+        expect(len(channels) == 1, f"arrays have several numbers of channels: {sorted(channels)}")
+
+
 def check_examples_are_not_changed(modality: Modality, examples: Sequence[Example]) -> None:
     """Check that no method writes into the example it is given."""
     for example in examples:
@@ -223,6 +243,8 @@ def check_examples_are_not_changed(modality: Modality, examples: Sequence[Exampl
         modality.fingerprint(example)
         modality.measure(example)
         modality.thumbnail(example, 32)
+        if modality.offers_arrays:
+            modality.to_array(modality.resized(example, 32))
         expect(_same(example, before), "a method changed the example it was given")
 
 
@@ -271,6 +293,7 @@ CHECKS: tuple[Callable[[Modality, Sequence[Example]], None], ...] = (
     check_figures,
     check_oddities,
     check_thumbnail,
+    check_arrays,
     check_examples_are_not_changed,
 )
 """All checks; each takes a modality and examples, and raises `AssertionError`."""

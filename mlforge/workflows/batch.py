@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -15,11 +14,13 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from mlforge.core.names import printable
 from mlforge.core.records import Prediction
 from mlforge.core.reporting import Reporter
+from mlforge.core.strict_json import is_count, is_number
 from mlforge.engines.local import LocalEngine, Outcome
 from mlforge.errors import ArtifactError, ConfigError, DataError, MlforgeError
 from mlforge.storage.artifacts import ArtifactStore
-from mlforge.storage.files import make_folder, write_json
-from mlforge.storage.tables import TableWriter, read_journal, require_table_format
+from mlforge.storage.files import make_folder, real_path, write_json
+from mlforge.storage.layout import Layout
+from mlforge.storage.tables import ANEW, TableWriter, read_journal, require_table_format
 from mlforge.workflows.file_tree import FileTree, TreeCount
 from mlforge.workflows.predict import Predictor
 
@@ -28,6 +29,7 @@ __all__ = ["BatchOptions", "BatchSummary", "batch"]
 _CHUNK = 32
 # So much work is lost at most when the process is killed.
 _SECONDS_PER_NOTE = 1.0
+_MOST_SECONDS = 1e9
 _PROBABILITIES = "all_probabilities"
 
 
@@ -194,7 +196,8 @@ def batch(
     ConfigError
         If `output` cannot be used, or holds an interrupted run of something else.
     DataError
-        If `folder` is no folder, or holds no file of the modality.
+        If `folder` is no folder, or holds no file of the modality, or what an interrupted run left
+        is damaged.
     ArtifactError
         If there is no usable model.
     MissingExtraError
@@ -262,7 +265,7 @@ def _job(store: ArtifactStore, folder: Path, output: Path, options: BatchOptions
     version = store.resolve(options.version)
     stamp = str(store.manifest(version)["digest"])
     predictor = _predictor(store.folder, version, stamp)
-    _check_folders(folder, output)
+    _check_folders(store, folder, output)
     return _Job(
         store=store.folder,
         version=version,
@@ -275,7 +278,7 @@ def _job(store: ArtifactStore, folder: Path, output: Path, options: BatchOptions
     )
 
 
-def _check_folders(folder: Path, output: Path) -> None:
+def _check_folders(store: ArtifactStore, folder: Path, output: Path) -> None:
     if not folder.is_dir():
         raise DataError(
             f"{printable(str(folder))}: not a folder", "mlforge predict FILE... predicts files"
@@ -283,6 +286,11 @@ def _check_folders(folder: Path, output: Path) -> None:
     where = f"--output {printable(str(output))}"
     if folder.resolve().is_relative_to(output.resolve()):
         raise ConfigError(f"{where}: holds the folder to predict", "choose another")
+    categories = real_path(Layout(store.folder.parent).categories)
+    if real_path(output).is_relative_to(categories):
+        raise ConfigError(
+            f"{where}: lies among the categories, whose files are yours", "choose another"
+        )
     if output.exists() and not output.is_dir():
         raise ConfigError(f"{where}: not a folder", "name a folder; it is made where it is not")
 
@@ -301,7 +309,19 @@ def _noted(job: _Job, options: BatchOptions, reporter: Reporter) -> dict[str, An
         if then != now:
             raise _other_run(key, then, now)
     noted: dict[str, Any] = journal["noted"]
+    if not _is_state(noted):
+        where = printable(str(job.output))
+        raise DataError(f"{where}: not what an interrupted run notes", ANEW)
     return noted
+
+
+def _is_state(noted: Mapping[str, Any]) -> bool:
+    """Return whether it is what `_Tally.state` gives."""
+    match noted:
+        case {"last": str(), "seconds": seconds, "counts": {"files": _}, "per_category": dict()}:
+            counted = (*noted["counts"].values(), *noted["per_category"].values())
+            return is_number(seconds, 0, _MOST_SECONDS) and all(map(is_count, counted))
+    return False
 
 
 def _other_run(key: str, then: Any, now: Any) -> ConfigError:
@@ -310,8 +330,7 @@ def _other_run(key: str, then: Any, now: Any) -> ConfigError:
         said = f"was of {key} {printable(str(then))}, this one is of {printable(str(now))}"
     else:
         said = "used another model of the same name" if key == "digest" else "had other columns"
-    anew = "run without --resume to start anew"
-    hint = f"{printable(hints[key])}, or {anew}" if key in hints else anew
+    hint = f"{printable(hints[key])}, or {ANEW}" if key in hints else ANEW
     return ConfigError(f"--resume: the interrupted run {said}", hint)
 
 
@@ -361,7 +380,7 @@ def _predictor(store: Path, version: str, stamp: str) -> Predictor:
 def _predict_chunk(chunk: _Chunk) -> list[dict[str, Any]]:
     """Predict the files of one chunk; run by a worker."""
     predictor = _predictor(chunk.store, chunk.version, chunk.stamp)
-    boundary = _resolved(chunk.folder)
+    boundary = real_path(chunk.folder)
     return [_row(predictor, chunk.folder, file, boundary) for file in chunk.files]
 
 
@@ -369,7 +388,7 @@ def _row(predictor: Predictor, folder: Path, file: str, boundary: Path) -> dict[
     """Return one file's row; whatever is wrong with the file is its row's error."""
     path = folder / file
     try:
-        leads_out = path.is_symlink() and not _resolved(path).is_relative_to(boundary)
+        leads_out = path.is_symlink() and not real_path(path).is_relative_to(boundary)
         if not leads_out:
             return _flat(predictor.predict_file(path), file)
         message = "a link to a place outside of the folder"
@@ -381,11 +400,6 @@ def _row(predictor: Predictor, folder: Path, file: str, boundary: Path) -> dict[
     except Exception as error:  # noqa: BLE001 - see above
         message = f"a bug in mlforge: {type(error).__name__}: {error}"
     return {"file": file, "model": predictor.version, "error": message}
-
-
-def _resolved(path: Path) -> Path:
-    # `Path.resolve` raises where a link leads to itself.
-    return Path(os.path.realpath(path))
 
 
 def _flat(prediction: Prediction, file: str) -> dict[str, Any]:

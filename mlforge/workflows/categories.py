@@ -15,9 +15,17 @@ from mlforge.core.validation import validated
 from mlforge.engines.local import LocalEngine
 from mlforge.errors import ConfigError, DataError
 from mlforge.generators import GENERATORS
-from mlforge.storage.files import make_folder, move, read_bytes, write_bytes, write_json, write_text
+from mlforge.storage.files import (
+    free_name,
+    make_folder,
+    move,
+    read_bytes,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from mlforge.storage.locking import exclusive
-from mlforge.storage.manifest import read_manifest
+from mlforge.storage.manifest import read_outline
 from mlforge.techniques import TECHNIQUES
 from mlforge.workflows.seed_files import GivenFiles, examples_in, given_files, inspect_files
 from mlforge.workflows.workspace import Category, Workspace
@@ -220,14 +228,14 @@ def list_categories(workspace: Workspace) -> list[CategoryOverview]:
     overviews = []
     for code in workspace.layout.category_codes():
         category = workspace.category(code)
-        manifest = read_manifest(workspace.layout.samples(code))
+        outline = read_outline(workspace.layout.samples(code))
         overviews.append(
             CategoryOverview(
                 code,
                 category.config.category_name,
                 category.config.generation_settings.method,
                 len(workspace.seeds(category).seeds),
-                len(manifest.samples) if manifest else 0,
+                len(outline.samples) if outline else 0,
                 category.config.metadata.tags,
             )
         )
@@ -240,7 +248,7 @@ def remove_category(workspace: Workspace, code: str) -> Path:
         # Not read: a category whose configuration is broken can be removed too.
         workspace.require_category(code)
         make_folder(workspace.layout.removed)
-        target = _free_name(workspace.layout.removed, code)
+        target = free_name(workspace.layout.removed, code)
         move(workspace.layout.category(code), target)
     return target
 
@@ -308,7 +316,7 @@ def _carry_out(workspace: Workspace, addition: _Addition) -> AddedCategory:
         write_text(layout.categories / SCHEMA_FILE, config_schema())
         write_json(layout.config(code), addition.config.to_json())
     for path in addition.accepted:
-        write_bytes(_free_name(folder, path.name), read_bytes(path))
+        write_bytes(free_name(folder, path.name), read_bytes(path))
     return AddedCategory(
         code,
         addition.created,
@@ -381,18 +389,3 @@ def _warn_of_loose_files(folder: Path, suffixes: Sequence[str], reporter: Report
             f"{n_loose:,} file{'s' if n_loose > 1 else ''} directly in {printable(str(folder))} "
             "belong to no class folder and were left"
         )
-
-
-def _free_name(folder: Path, name: str) -> Path:
-    """Return a path in `folder` for `name` that nothing has yet, unique without case.
-
-    A leading dot goes: files that are hidden are no seeds.
-    """
-    name = name.lstrip(".")
-    taken = {path.name.casefold() for path in folder.iterdir()}
-    stem, dot, suffix = name.rpartition(".")
-    stem, suffix = (stem, f"{dot}{suffix}") if stem else (name, "")
-    candidate, number = name, 2
-    while candidate.casefold() in taken:
-        candidate, number = f"{stem}-{number}{suffix}", number + 1
-    return folder / candidate

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,7 +23,7 @@ from mlforge.workflows.near_duplicates import (
     look_at,
     tied_groups,
 )
-from mlforge.workflows.sample_plan import keys_without_effect, make_generator
+from mlforge.workflows.sample_recipe import keys_without_effect, make_generator
 from mlforge.workflows.workspace import Category, SeedFolder, Workspace
 
 __all__ = ["Finding", "check"]
@@ -79,6 +80,10 @@ class _Sight:
         """Return the numbers of a category's seeds."""
         return [number for number, owner in enumerate(self.owners) if owner == code]
 
+    def touches(self, numbers: Iterable[int], codes: Sequence[str]) -> bool:
+        """Return whether one of these seeds is of one of those categories."""
+        return any(self.owners[number] in codes for number in numbers)
+
     def place(self, number: int) -> str:
         """Return CATEGORY/FILE of a seed."""
         return f"{self.owners[number]}/{self.seeds[number].path.name}"
@@ -86,6 +91,8 @@ class _Sight:
 
 def check(workspace: Workspace, codes: tuple[str, ...], reporter: Reporter) -> list[Finding]:
     """Return all findings, errors first. Nothing is removed, and no seed or configuration changed.
+
+    Also where only some categories are looked at, their pictures are compared with those of all.
 
     Raises
     ------
@@ -113,7 +120,8 @@ def check(workspace: Workspace, codes: tuple[str, ...], reporter: Reporter) -> l
             findings.append(Finding("error", code, "config", message, (), error.hint))
         else:
             categories[code] = category, generator
-    sight = _look(workspace, found, reporter)
+    everyone = found | _seeds_of_others(workspace, chosen)
+    sight = _look(workspace, dict(sorted(everyone.items())), reporter)
     for code, (category, generator) in categories.items():
         findings.extend(_check_files(code, found[code]))
         findings.extend(_check_pictures(workspace.modality, code, sight))
@@ -122,9 +130,19 @@ def check(workspace: Workspace, codes: tuple[str, ...], reporter: Reporter) -> l
     if not codes:
         findings.extend(_check_balance(chosen, found))
         findings.extend(_check_folders(workspace))
-    findings.extend(_check_sharing(sight))
-    findings.extend(_check_near_duplicates(sight))
+    findings.extend(_check_sharing(sight, chosen))
+    findings.extend(_check_near_duplicates(sight, chosen))
     return sorted(findings, key=lambda finding: finding.severity)
+
+
+def _seeds_of_others(workspace: Workspace, chosen: Sequence[str]) -> dict[str, SeedFolder]:
+    """Return the seeds of the other categories; what is wrong with those is not looked for."""
+    others: dict[str, SeedFolder] = {}
+    for code in workspace.layout.category_codes():
+        if code not in chosen:
+            with suppress(MlforgeError):
+                others[code] = workspace.seeds(workspace.category(code))
+    return others
 
 
 def _look(workspace: Workspace, found: Mapping[str, SeedFolder], reporter: Reporter) -> _Sight:
@@ -226,40 +244,44 @@ def _check_balance(codes: Sequence[str], found: Mapping[str, SeedFolder]) -> Ite
             yield Finding("warning", code, "imbalance", message, (), fix)
 
 
-def _check_sharing(sight: _Sight) -> Iterator[Finding]:
-    places: dict[str, list[str]] = {}
+def _check_sharing(sight: _Sight, chosen: Sequence[str]) -> Iterator[Finding]:
+    places: dict[str, list[int]] = {}
     for number, seed in enumerate(sight.seeds):
-        places.setdefault(seed.digest, []).append(sight.place(number))
-    for files in places.values():
-        if len(files) > 1:
+        places.setdefault(seed.digest, []).append(number)
+    for numbers in places.values():
+        if len(numbers) > 1 and sight.touches(numbers, chosen):
+            files = tuple(sight.place(number) for number in numbers)
             message = f"the same file is in two categories: {printable(', '.join(files))}"
             fix = "keep it in the category that it belongs to"
-            yield Finding("error", "", "shared", message, tuple(files), fix)
+            yield Finding("error", "", "shared", message, files, fix)
 
 
-def _check_near_duplicates(sight: _Sight) -> Iterator[Finding]:
+def _check_near_duplicates(sight: _Sight, chosen: Sequence[str]) -> Iterator[Finding]:
     """Yield a finding for each set of seeds that look alike; the same bytes are another matter."""
     clusters: dict[int, list[int]] = {}
     for number, cluster in enumerate(sight.near.cluster.tolist()):
         clusters.setdefault(cluster, []).append(number)
     for members in clusters.values():
         if len({sight.seeds[number].digest for number in members}) > 1:
-            yield from _check_crossing(sight, members)
+            yield from _check_crossing(sight, members, chosen)
             for code in dict.fromkeys(sight.owners[number] for number in members):
-                yield from _check_repeats(sight, code, members)
+                if code in chosen:
+                    yield from _check_repeats(sight, code, members)
 
 
-def _check_crossing(sight: _Sight, members: Sequence[int]) -> Iterator[Finding]:
+def _check_crossing(
+    sight: _Sight, members: Sequence[int], chosen: Sequence[str]
+) -> Iterator[Finding]:
     crossing = sight.near.crossing
     certain = [number for number in members if crossing[number] <= CERTAIN]
     files = tuple(sight.place(number) for number in certain)
-    if files:
+    if sight.touches(certain, chosen):
         message = f"the same picture, saved anew, is in two categories: {_listed(files)}"
         fix = "keep it in the category that it belongs to"
         yield Finding("error", "", "near_shared", message, files, fix)
     alike = [number for number in members if CERTAIN < crossing[number] <= 1]
     files = tuple(sight.place(number) for number in alike)
-    if not certain and files:
+    if not certain and sight.touches(alike, chosen):
         message = f"look almost alike, in two categories: {_listed(files)}"
         fix = "look at them: is each in its category?"
         yield Finding("warning", "", "alike", message, files, fix)

@@ -93,6 +93,8 @@ def _figure(
 def _own(evaluation: Evaluation, figure: str, code: str | None) -> float | None:
     """Return a figure of the held-out seeds of one evaluation."""
     counts = np.array(evaluation.confusion, np.int64)
+    if code is None:
+        counts[[code not in evaluation.evidence_codes for code in evaluation.codes]] = 0
     tallies = np.zeros((3, len(counts)), np.int64)
     tallies[HITS], tallies[NAMED], tallies[TRUE] = counts.diagonal(), counts.sum(0), counts.sum(1)
     return statistic(figure, None if code is None else evaluation.codes.index(code))(tallies)

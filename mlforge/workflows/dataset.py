@@ -22,7 +22,7 @@ from mlforge.storage.manifest import read_manifest
 from mlforge.workflows.categories import class_folders, class_name
 from mlforge.workflows.features import ExampleFile
 from mlforge.workflows.near_duplicates import find_near_duplicates, look_at, tied_groups
-from mlforge.workflows.sample_plan import make_generator, sample_digest
+from mlforge.workflows.sample_recipe import make_generator, sample_digest
 from mlforge.workflows.workspace import Category, SeedFolder, Workspace, read_seeds
 
 __all__ = ["Dataset", "folder_dataset", "project_dataset"]
@@ -79,6 +79,23 @@ class Dataset:
         codes = self.codes
         return sum(
             codes[label] in self.generated_only for label in self.labels[: self.n_seeds].tolist()
+        )
+
+    def are_evidence(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+        """Return which of some tested rows are seeds and no stand-ins; all where none is."""
+        invented = [n for n, code in enumerate(self.codes) if code in self.generated_only]
+        real: npt.NDArray[np.bool_] = ~np.isin(self.labels[rows], invented)
+        return real if real.any() else np.ones(len(rows), np.bool_)
+
+    def only(self, rows: npt.NDArray[np.intp]) -> Dataset:
+        """Return some of the seeds, and no sample."""
+        places = rows.tolist()
+        return replace(
+            self,
+            files=tuple(self.files[row] for row in places),
+            labels=self.labels[rows],
+            seed_index=np.arange(len(rows), dtype=np.int64),
+            groups=tuple(self.groups[row] for row in places),
         )
 
     def of_seeds(self, values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlforge.core.digest import digest_json
 from mlforge.core.names import printable
 from mlforge.core.randomness import Streams
 from mlforge.core.reporting import Advance, Reporter
 from mlforge.core.strict_json import parse_json
 from mlforge.core.validation import validated
 from mlforge.engines.local import LocalEngine
-from mlforge.errors import ConfigError, DataError
-from mlforge.evaluation.records import DeepEvaluation
+from mlforge.errors import ArtifactError, ConfigError, DataError
+from mlforge.evaluation.records import DeepEvaluation, Evaluation
 from mlforge.models import MODELS
+from mlforge.storage.artifact_manifest import AGAIN
 from mlforge.storage.files import make_folder, read_bytes, write_json
 from mlforge.storage.locking import exclusive
-from mlforge.workflows.dataset import project_dataset
+from mlforge.workflows.dataset import Dataset, project_dataset
 from mlforge.workflows.deep_parts import (
     DeepInputs,
     blame,
     check_unknown,
     curve,
+    n_blame_steps,
     n_curve_fits,
     n_unknown_fits,
 )
@@ -34,9 +37,16 @@ from mlforge.workflows.deep_samples import (
     robustness,
     technique_effects,
 )
-from mlforge.workflows.features import feature_matrix
+from mlforge.workflows.feature_source import feature_source
 from mlforge.workflows.model_choice import Candidate
 from mlforge.workflows.predict import Predictor
+from mlforge.workflows.provenance import (
+    changed_configs,
+    changed_data,
+    changed_settings,
+    data_facts,
+    training_settings,
+)
 from mlforge.workflows.splits import training_data
 from mlforge.workflows.trained import stored_model
 from mlforge.workflows.workspace import Workspace
@@ -59,13 +69,14 @@ class _Part:
 def evaluate_deep(workspace: Workspace, version: str | None, reporter: Reporter) -> DeepEvaluation:
     """Compute the diagnostics of a version that are not there yet, and return all.
 
-    Each is written as soon as it is computed: an interrupted run goes on where it was.
+    Each is written as soon as it is computed: an interrupted run goes on where it was, on the same
+    data or not at all.
 
     Raises
     ------
     DataError
-        If the seeds, samples or configurations are not those that the version was trained on, or
-        nothing could be scored.
+        If the seeds, samples, configurations or settings are not those that the version was
+        trained with, or nothing could be scored.
     ArtifactError
         If there is no usable model.
     """
@@ -125,28 +136,26 @@ def _parts(workspace: Workspace, version: str, reporter: Reporter) -> list[_Part
         raise DataError(
             f"{version}: nothing of it could be scored", "add seeds, then: mlforge train"
         )
+    for extractor in predictor.extractors:
+        extractor.require_modules(extractor.fits_with)
     engine = LocalEngine()
     dataset = project_dataset(workspace, engine, reporter)
-    scored = {seed.digest for seed in evaluation.seeds}
-    if dataset.codes != evaluation.codes or not scored <= {f.digest for f in dataset.files}:
-        raise DataError(
-            f"{version}: the project's seeds are not those that it was trained on",
-            "mlforge train, then evaluate the new version",
-        )
+    _require_unchanged(workspace, version, manifest, evaluation, dataset)
     settings = workspace.settings
+    source = feature_source(workspace, predictor.extractors, dataset, engine, reporter)
     data = training_data(
-        dataset,
-        feature_matrix(workspace, predictor.extractors, dataset.files, engine, reporter),
+        source,
         Streams(("train", settings.train.seed)),
         n_folds=settings.train.folds,
         coverage=settings.predict.coverage,
     )
     model = MODELS.get(manifest["model"]["name"], where=printable(version))
     config = model.configured(manifest["model"]["parameters"], version).config
-    inputs = DeepInputs(data, Candidate(model, config), evaluation, engine)
+    candidate = Candidate(model, config, source.names)
+    inputs = DeepInputs(data, candidate, evaluation, engine)
     makers = make_makers(workspace, predictor.extractors, dataset.codes)
     return [
-        _Part("blame", 1, lambda advance: _stepped(blame(inputs), advance)),
+        _Part("blame", n_blame_steps(inputs), lambda advance: blame(inputs, advance)),
         _Part("curve", n_curve_fits(inputs), lambda advance: curve(inputs, advance)),
         _Part("unknown", n_unknown_fits(inputs), lambda advance: check_unknown(inputs, advance)),
         _Part(
@@ -162,6 +171,45 @@ def _parts(workspace: Workspace, version: str, reporter: Reporter) -> list[_Part
     ]
 
 
-def _stepped(value: Any, advance: Advance) -> Any:
-    advance()
-    return value
+def _require_unchanged(
+    workspace: Workspace,
+    version: str,
+    manifest: Mapping[str, Any],
+    evaluation: Evaluation,
+    dataset: Dataset,
+) -> None:
+    """Raise `DataError` unless the project is what a version was trained on."""
+    scored = {seed.digest for seed in evaluation.seeds}
+    changes: tuple[str, ...] = ()
+    if "data" in manifest:
+        changes = _changes(workspace, version, manifest, dataset)
+    # Made before artifacts said what they were made from.
+    elif dataset.codes != evaluation.codes or not scored <= {f.digest for f in dataset.files}:
+        changes = ("other seeds",)
+    if changes:
+        told = printable("; ".join(changes))
+        raise DataError(
+            f"{version}: the project is not what it was trained on: {told}",
+            "mlforge train, then evaluate the new version",
+        )
+
+
+def _changes(
+    workspace: Workspace, version: str, manifest: Mapping[str, Any], dataset: Dataset
+) -> tuple[str, ...]:
+    """Return what is not as it was when a version was trained."""
+    facts, modality = data_facts(dataset), workspace.modality
+    now = {"name": modality.name, "parameters": modality.parameters()}
+    try:
+        same_modality = digest_json(manifest["modality"]) == digest_json(now)
+        return (
+            *changed_data(manifest["data"], facts),
+            *changed_configs(manifest["data"], facts),
+            *changed_settings(manifest["settings"], training_settings(workspace)),
+            *(() if same_modality else (f"{modality.name}: other parameters",)),
+        )
+    # Its digests are right, and yet somebody else may have written it.
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ArtifactError(
+            f"{version}: its manifest does not describe a training", AGAIN
+        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +20,10 @@ from mlforge.evaluation.records import (
     SeedBlame,
     UnknownCheck,
 )
-from mlforge.evaluation.unknown import fit_unknown
-from mlforge.workflows.fits import PartModel, fit_part
+from mlforge.evaluation.unknown import unknown_threshold
+from mlforge.workflows.feature_source import Features, FeatureSource
 from mlforge.workflows.model_choice import Candidate
+from mlforge.workflows.model_fit import PartModel, fit_part
 from mlforge.workflows.splits import Purpose, Split, TrainingData
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "blame",
     "check_unknown",
     "curve",
+    "n_blame_steps",
     "n_curve_fits",
     "n_unknown_fits",
 ]
@@ -69,12 +72,43 @@ class DeepInputs:
         """The splits that score each seed once."""
         return self.data.of(Purpose.FOLD)
 
-    def fit(self, rows: npt.NDArray[np.intp], *purpose: str | int) -> PartModel:
+    @cached_property
+    def by_fold(self) -> tuple[Features, ...]:
+        """The features of each fold, learned without what it tests; once for all diagnostics."""
+
+        def fit(fold: Split) -> Features:
+            return self.fit_features(fold.train, fold.test, "fold", fold.number)
+
+        return tuple(self.engine.map_threads(fit, self.folds))
+
+    def fit_features(
+        self,
+        train: npt.NDArray[np.intp],
+        test: npt.NDArray[np.intp],
+        *purpose: str | int,
+        source: FeatureSource | None = None,
+    ) -> Features:
+        """Fit what learns features to some examples alone.
+
+        Parameters
+        ----------
+        train, test
+            The rows to learn from, and others whose features will be asked for.
+        purpose
+            Names the streams of random numbers.
+        source
+            Where features come from; as for the training where not given.
+        """
+        streams = self.data.streams.child("deep", "features", *purpose)
+        source = source or self.data.source
+        return source.fit(train, np.union1d(train, test), streams, lambda: None)
+
+    def fit(self, features: Features, rows: npt.NDArray[np.intp], *purpose: str | int) -> PartModel:
         """Fit the model to some examples; `purpose` names its stream of random numbers."""
         data = self.data
         return fit_part(
             self.candidate,
-            data.features[rows],
+            features.of(rows),
             data.dataset.labels[rows],
             len(data.dataset.codes),
             data.streams.rng("deep", *purpose),
@@ -97,22 +131,30 @@ def _curve_run(inputs: DeepInputs, share: float, advance: Advance) -> CurveRun:
     dataset = inputs.data.dataset
     groups = group_numbers(dataset.groups)
     labels = dataset.labels[: dataset.n_seeds]
+    whole = inputs.by_fold if share == 1.0 else ()
 
     def run(fold: Split) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         seeds = fold.train[fold.train < dataset.n_seeds]
         rng = inputs.data.streams.rng("deep", "share", fold.number)
         kept = _share_of_groups(groups[seeds], labels[seeds], share, rng)
-        rows = fold.train[np.isin(groups[dataset.seed_index[fold.train]], kept)]
-        model = inputs.fit(rows, "curve", str(share), fold.number)
+        # Samples that come from no seed are there however many seeds there are.
+        rows = fold.train[np.isin(dataset.of_seeds(groups)[fold.train], [*kept, -1])]
+        features = (
+            whole[fold.number]
+            if whole
+            else inputs.fit_features(rows, fold.test, "curve", str(share), fold.number)
+        )
+        model = inputs.fit(features, rows, "curve", str(share), fold.number)
         advance()
         counts = np.bincount(
             labels[seeds[np.isin(groups[seeds], kept)]], minlength=len(dataset.codes)
         )
-        return model.probabilities(inputs.data.features[fold.test]).argmax(axis=1), counts
+        return model.probabilities(features.of(fold.test)).argmax(axis=1), counts
 
     results = list(inputs.engine.map_threads(run, inputs.folds))
     rows = np.concatenate([fold.test for fold in inputs.folds])
     order = np.argsort(rows)
+    order = order[dataset.are_evidence(rows[order])]
     return CurveRun(
         n_train=np.mean([counts for _, counts in results], axis=0),
         labels=labels[rows[order]],
@@ -142,7 +184,10 @@ def n_unknown_fits(inputs: DeepInputs) -> int:
 
 
 def check_unknown(inputs: DeepInputs, advance: Advance) -> tuple[UnknownCheck, ...]:
-    """Hold each category out in turn as a stand-in for what is unknown; nothing with two."""
+    """Hold each category out in turn as a stand-in for what is unknown.
+
+    Nothing with two categories, and nothing where too few groups of the others would be left.
+    """
     if n_unknown_fits(inputs) == 0:
         return ()
     return tuple(
@@ -162,50 +207,61 @@ def _hold_out(inputs: DeepInputs, category: int, advance: Advance) -> UnknownChe
     def run(fold: Split) -> npt.NDArray[np.float64]:
         rows = fold.train[labels[fold.train] != category]
         rng = data.streams.rng("deep", "novelty", category, fold.number)
-        novelty = Novelty.fit(data.features[rows], labels[rows], rng)
-        features = data.features[fold.test]
+        features = inputs.fit_features(rows, fold.test, "unknown", category, fold.number)
+        novelty = Novelty.fit(features.of(rows), labels[rows], rng)
         advance()
-        return novelty.score(features)
+        return novelty.score(features.of(fold.test))
 
     scores = np.concatenate(list(inputs.engine.map_threads(run, inputs.folds)))
     rows = np.concatenate([fold.test for fold in inputs.folds])
     unknown = labels[rows] == category
-    if unknown.all() or not unknown.any():
+    known = ~unknown & data.dataset.are_evidence(rows)
+    if not known.any() or not unknown.any():
         return None
-    groups = group_numbers([data.dataset.groups[row] for row in rows[~unknown]])
-    summary = fit_unknown(scores[~unknown], groups, _REJECTED)
-    if summary is None:
+    groups = group_numbers([data.dataset.groups[row] for row in rows[known]])
+    threshold = unknown_threshold(scores[known], groups, _REJECTED)
+    if threshold is None:
         return None
-    accepted = scores[unknown] <= summary.threshold
+    accepted = scores[unknown] <= threshold
     n_groups = len({data.dataset.groups[row] for row in rows[unknown]})
     share = float(accepted.mean())
     return UnknownCheck(
         data.dataset.codes[category],
-        float(roc_auc_score(unknown, scores)),
+        float(roc_auc_score(unknown[known | unknown], scores[known | unknown])),
         share,
         wilson_interval(share, n_groups),
         int(unknown.sum()),
     )
 
 
-def blame(inputs: DeepInputs) -> tuple[SeedBlame, ...]:
-    """Name the seeds that should be looked at; no model is fitted."""
+def n_blame_steps(inputs: DeepInputs) -> int:
+    """Return how many steps `blame` reports."""
+    return len(inputs.folds)
+
+
+def blame(inputs: DeepInputs, advance: Advance) -> tuple[SeedBlame, ...]:
+    """Name the seeds that should be looked at; no model is fitted.
+
+    Each fold's seeds judge the others, by features that were learned without them: what learned
+    from a wrong label would place its seed where the label says.
+    """
     dataset = inputs.data.dataset
     rows = {file.digest: row for row, file in enumerate(dataset.files[: dataset.n_seeds])}
-    scored = [rows[seed.digest] for seed in inputs.evaluation.seeds]
-    points = _components(inputs.data.features[scored])
+    scored = np.array([rows[seed.digest] for seed in inputs.evaluation.seeds], np.intp)
     labels = dataset.labels[scored]
-    groups = group_numbers([dataset.groups[row] for row in scored])
     values = np.full((len(scored), len(scored)), np.nan)
     neighbours = np.zeros(len(scored), np.int64)
-    for group in np.unique(groups):
-        judges, others = np.flatnonzero(groups == group), np.flatnonzero(groups != group)
+    for fold, features in zip(inputs.folds, inputs.by_fold, strict=True):
+        points = _components(features.of(scored))
+        held_out = np.isin(scored, fold.test)
+        judges, others = np.flatnonzero(held_out), np.flatnonzero(~held_out)
         values[np.ix_(others, judges)] = neighbour_values(
             points[others], labels[others], points[judges], labels[judges]
         )
         for judge in judges:
             near = others[np.argsort(((points[others] - points[judge]) ** 2).sum(axis=1))]
             neighbours[judge] = np.bincount(labels[near[:_N_NEIGHBOURS]]).argmax()
+        advance()
     return blame_seeds(inputs.evaluation, values, neighbours)
 
 

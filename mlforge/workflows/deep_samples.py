@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +22,14 @@ from mlforge.evaluation.intervals import (
     wilson_interval,
 )
 from mlforge.evaluation.records import RobustnessCurve, RobustnessPoint, TechniqueEffect
-from mlforge.extractors import Extractor
+from mlforge.extractors import Extractor, LearningExtractor
 from mlforge.generators import Generator
 from mlforge.modalities import Modality
 from mlforge.storage.files import read_bytes
 from mlforge.workflows.deep_parts import DeepInputs
-from mlforge.workflows.features import extract_features
-from mlforge.workflows.fits import PartModel, fit_part
-from mlforge.workflows.sample_plan import make_generator
+from mlforge.workflows.feature_source import Features
+from mlforge.workflows.model_fit import PartModel, fit_part
+from mlforge.workflows.sample_recipe import make_generator
 from mlforge.workflows.splits import Split
 from mlforge.workflows.workspace import Workspace
 
@@ -66,6 +68,14 @@ class Makers:
         """The techniques that some category uses."""
         used = {t.name for g in self.generators.values() if g for t in g.techniques}
         return sorted(used)
+
+    def users(self, technique: str) -> list[str]:
+        """Return the codes of the categories that use a technique."""
+        return [
+            code
+            for code, generator in self.generators.items()
+            if generator and technique in [t.name for t in generator.techniques]
+        ]
 
 
 def make_makers(
@@ -110,53 +120,65 @@ def technique_effects(
 ) -> tuple[TechniqueEffect, ...]:
     """Compare held-out recall with each technique and without it, by category.
 
-    Fresh samples are made of each seed for it, the same draws with the technique and without.
+    Every category that is scored is looked at: the samples of one can spoil another. Fresh samples
+    are made of each seed for it, the same draws with the technique and without.
     """
     if not makers.techniques:
         return ()
     rows = np.sort(np.concatenate([fold.test for fold in inputs.folds]))
     dataset = inputs.data.dataset
     labels = dataset.labels[rows]
-    with_all = _right(inputs, makers, None, advance)
+    said_with = _said(inputs, makers, None, advance)
     effects = []
     for technique in makers.techniques:
-        without = _right(inputs, makers, technique, advance)
-        for number, code in enumerate(dataset.codes):
-            generator = makers.generators[code]
+        said_without = _said(inputs, makers, technique, advance)
+        for number in np.unique(labels).tolist():
             own = labels == number
-            if generator and own.any() and technique in [t.name for t in generator.techniques]:
-                groups = group_numbers([dataset.groups[row] for row in rows[own]])
-                effects.append(
-                    technique_effect(code, technique, with_all[own], without[own], groups)
+            lost = own & (said_without == number) & (said_with != number)
+            effects.append(
+                technique_effect(
+                    dataset.codes[number],
+                    technique,
+                    said_with[own] == number,
+                    said_without[own] == number,
+                    group_numbers([dataset.groups[row] for row in rows[own]]),
+                    users=makers.users(technique),
+                    taken_for=[dataset.codes[other] for other in np.unique(said_with[lost])],
                 )
+            )
     return tuple(sorted(effects, key=lambda effect: (effect.interval[1], effect.effect)))
 
 
-def _right(
+def _said(
     inputs: DeepInputs, makers: Makers, left_out: str | None, advance: Advance
-) -> npt.NDArray[np.bool_]:
-    """Return whether each held-out seed is right after learning from samples without a technique.
+) -> npt.NDArray[np.int64]:
+    """Return what held-out seeds are taken for after learning from samples without a technique.
 
     Sorted by row, as all results of folds are.
     """
     data, dataset = inputs.data, inputs.data.dataset
-    origin, features = _fresh_samples(inputs, makers, left_out, advance)
+    origin, seen = _fresh_samples(inputs, makers, left_out, advance)
+    lighter = tuple(
+        tuple(t for t in techniques if t.name != left_out) for techniques in data.source.techniques
+    )
+    source = dataclasses.replace(data.source, techniques=lighter)
 
-    def run(fold: Split) -> npt.NDArray[np.bool_]:
+    def run(fold: Split) -> npt.NDArray[np.int64]:
         kept = fold.train[fold.train < dataset.n_seeds]
         chosen = np.isin(origin, kept)
+        features = inputs.fit_features(kept, fold.test, "technique", fold.number, source=source)
+        fresh = _features_of(features, [part[chosen] for part in seen])
         model = fit_part(
             inputs.candidate,
-            np.concatenate([data.features[kept], features[chosen]]),
+            np.concatenate([features.of(kept), fresh]),
             np.concatenate([dataset.labels[kept], dataset.labels[origin[chosen]]]),
             len(dataset.codes),
             # The same draws with every technique and without: only the samples differ.
             data.streams.rng("deep", "technique", fold.number),
         )
         advance()
-        said = model.probabilities(data.features[fold.test]).argmax(axis=1)
-        right: npt.NDArray[np.bool_] = said == dataset.labels[fold.test]
-        return right
+        said: npt.NDArray[np.int64] = model.probabilities(features.of(fold.test)).argmax(axis=1)
+        return said
 
     results = np.concatenate(list(inputs.engine.map_threads(run, inputs.folds)))
     order = np.argsort(np.concatenate([fold.test for fold in inputs.folds]))
@@ -165,8 +187,8 @@ def _right(
 
 def _fresh_samples(
     inputs: DeepInputs, makers: Makers, left_out: str | None, advance: Advance
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Return the seed, by row, and the features of fresh samples."""
+) -> tuple[npt.NDArray[np.int64], list[npt.NDArray[Any]]]:
+    """Return the seed, by row, of fresh samples, and what each extractor sees of them."""
     dataset = inputs.data.dataset
     chunks, origins = [], []
     for number, code in enumerate(dataset.codes):
@@ -186,11 +208,11 @@ def _fresh_samples(
     for chunk, outcome in zip(chunks, inputs.engine.map(_make_samples, chunks), strict=True):
         parts.append(outcome.unwrap())
         advance(len(chunk.seeds))
-    return np.concatenate(origins), np.concatenate(parts)
+    return np.concatenate(origins), [np.concatenate(seen) for seen in zip(*parts, strict=True)]
 
 
-def _make_samples(chunk: _SampleChunk) -> npt.NDArray[np.float32]:
-    """Make samples and extract their features; run by a worker."""
+def _make_samples(chunk: _SampleChunk) -> list[npt.NDArray[Any]]:
+    """Make samples, and return what each extractor sees of them; run by a worker."""
     examples = []
     for path, digest in chunk.seeds:
         seed = chunk.modality.decode(read_bytes(path))
@@ -198,7 +220,27 @@ def _make_samples(chunk: _SampleChunk) -> npt.NDArray[np.float32]:
         for number in range(_COPIES):
             made = chunk.generator.apply_techniques(seed, streams.rng("copy", number))
             examples.append(made.example)
-    return extract_features(chunk.extractors, examples)
+    return _seen(chunk.extractors, examples)
+
+
+def _seen(extractors: Sequence[Extractor], examples: Sequence[Any]) -> list[npt.NDArray[Any]]:
+    """Return each extractor's features; of one that learns, the examples as it takes them."""
+    return [
+        np.stack([e.reduced(example) for example in examples])
+        if isinstance(e, LearningExtractor)
+        else e.extract(examples)
+        for e in extractors
+    ]
+
+
+def _features_of(features: Features, seen: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+    """Return the joined features of what was seen, by extractors that are fitted."""
+    return np.hstack(
+        [
+            extractor.extract(list(part)) if isinstance(extractor, LearningExtractor) else part
+            for extractor, part in zip(features.extractors, seen, strict=True)
+        ]
+    )
 
 
 def n_robustness_steps(inputs: DeepInputs, makers: Makers) -> int:
@@ -213,29 +255,40 @@ def robustness(inputs: DeepInputs, makers: Makers, advance: Advance) -> tuple[Ro
     changes = makers.modality.graded_changes()
     if not changes:
         return ()
-    models = list(
-        inputs.engine.map_threads(lambda fold: _fold_model(inputs, fold, advance), inputs.folds)
-    )
+    by_fold = inputs.by_fold
+
+    def fit(fold: Split) -> _FoldModel:
+        model = inputs.fit(by_fold[fold.number], fold.train, "robustness", fold.number)
+        advance()
+        return _FoldModel(fold, by_fold[fold.number], model)
+
+    models = list(inputs.engine.map_threads(fit, inputs.folds))
     changed = _changed_seeds(inputs, makers, advance)
     curves = []
     start = 1
     for change in changes:
-        points = [_robustness_point(inputs, models, changed[:, 0], 0.0)]
+        points = [_robustness_point(inputs, models, changed, 0, 0.0)]
         for step, level in enumerate(change.levels):
-            points.append(_robustness_point(inputs, models, changed[:, start + step], level))
+            points.append(_robustness_point(inputs, models, changed, start + step, level))
         start += len(change.levels)
         curves.append(RobustnessCurve(change.name, change.unit, tuple(points)))
     return tuple(curves)
 
 
-def _fold_model(inputs: DeepInputs, fold: Split, advance: Advance) -> PartModel:
-    model = inputs.fit(fold.train, "robustness", fold.number)
-    advance()
-    return model
+@dataclass(frozen=True)
+class _FoldModel:
+    """A model that a fold's seeds were held out from, and what gives its features."""
+
+    fold: Split
+    features: Features
+    model: PartModel
 
 
-def _changed_seeds(inputs: DeepInputs, makers: Makers, advance: Advance) -> npt.NDArray[np.float32]:
-    """Return the features of every seed unchanged and in every change, seeds first."""
+def _changed_seeds(inputs: DeepInputs, makers: Makers, advance: Advance) -> list[npt.NDArray[Any]]:
+    """Return what each extractor sees of every seed unchanged and in every change.
+
+    ``n_seeds x n_changes x ...`` each.
+    """
     dataset = inputs.data.dataset
     paths = [file.path for file in dataset.files[: dataset.n_seeds]]
     chunks = [
@@ -246,11 +299,11 @@ def _changed_seeds(inputs: DeepInputs, makers: Makers, advance: Advance) -> npt.
     for chunk, outcome in zip(chunks, inputs.engine.map(_change_seeds, chunks), strict=True):
         parts.append(outcome.unwrap())
         advance(len(chunk.seeds))
-    return np.concatenate(parts)
+    return [np.concatenate(seen) for seen in zip(*parts, strict=True)]
 
 
-def _change_seeds(chunk: _ChangeChunk) -> npt.NDArray[np.float32]:
-    """Change seeds and extract their features; run by a worker."""
+def _change_seeds(chunk: _ChangeChunk) -> list[npt.NDArray[Any]]:
+    """Change seeds, and return what each extractor sees of them; run by a worker."""
     changes = chunk.modality.graded_changes()
     rows = []
     for path in chunk.seeds:
@@ -258,24 +311,26 @@ def _change_seeds(chunk: _ChangeChunk) -> npt.NDArray[np.float32]:
         examples = [seed]
         for change in changes:
             examples += [change.apply(seed, level) for level in change.levels]
-        rows.append(extract_features(chunk.extractors, examples))
-    return np.stack(rows)
+        rows.append(_seen(chunk.extractors, examples))
+    return [np.stack(seen) for seen in zip(*rows, strict=True)]
 
 
 def _robustness_point(
     inputs: DeepInputs,
-    models: Sequence[PartModel],
-    features: npt.NDArray[np.float32],
+    models: Sequence[_FoldModel],
+    changed: Sequence[npt.NDArray[Any]],
+    change: int,
     level: float,
 ) -> RobustnessPoint:
     dataset = inputs.data.dataset
-    rows = np.concatenate([fold.test for fold in inputs.folds])
-    said = [
-        model.probabilities(features[fold.test]).argmax(axis=1)
-        for model, fold in zip(models, inputs.folds, strict=True)
-    ]
-    right = np.concatenate(said) == dataset.labels[rows]
-    group_of = group_numbers([dataset.groups[row] for row in rows])
+    rows = np.concatenate([made.fold.test for made in models])
+    said = []
+    for made in models:
+        features = _features_of(made.features, [seen[made.fold.test, change] for seen in changed])
+        said.append(made.model.probabilities(features).argmax(axis=1))
+    chosen = dataset.are_evidence(rows)
+    right = (np.concatenate(said) == dataset.labels[rows])[chosen]
+    group_of = group_numbers([dataset.groups[row] for row in rows[chosen]])
     accuracy = float(right.mean())
     interval = wilson_interval(accuracy, effective_groups(right, group_of) / FIT_VARIANCE)
     return RobustnessPoint(level, accuracy, interval)

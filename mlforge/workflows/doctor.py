@@ -127,7 +127,8 @@ def _extras() -> Iterator[Diagnosis]:
             name = f"extra {component.extra}"
             missing = [d for d in _brought_by(*key) if not _version(d)]
             if missing or not component.available():
-                detail = f"not installed: {', '.join(missing or component.requires)}"
+                modules = missing or (*component.requires, *component.fits_with)
+                detail = f"not installed: {', '.join(modules)}"
                 fix = component.install_command()
                 yield Diagnosis(name, "ok", f"{detail} (for {component.name})", fix)
             else:

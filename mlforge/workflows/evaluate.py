@@ -12,19 +12,24 @@ import numpy.typing as npt
 from mlforge.core.digest import digest_bytes
 from mlforge.core.names import printable
 from mlforge.core.randomness import Streams
-from mlforge.core.records import Failure
+from mlforge.core.records import Failure, Seed
 from mlforge.core.reporting import Advance, Reporter
 from mlforge.engines.local import LocalEngine
 from mlforge.errors import DataError
 from mlforge.evaluation.records import Evaluation
 from mlforge.evaluation.scores import HeldOut, Thresholds, evaluate_fixed
-from mlforge.storage.files import read_bytes
+from mlforge.modalities import Modality
 from mlforge.workflows.categories import class_folders
+from mlforge.workflows.near_duplicates import Looks, find_near_duplicates, look_at, tied_groups
 from mlforge.workflows.predict import Predictor
+from mlforge.workflows.seed_files import examples_in
 from mlforge.workflows.trained import stored_model
-from mlforge.workflows.workspace import Workspace
+from mlforge.workflows.trained_on import TrainingExamples, training_examples
+from mlforge.workflows.workspace import Workspace, group_of
 
 __all__ = ["FolderEvaluation", "UnknownClass", "evaluate_folder"]
+
+_MAX_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -60,21 +65,29 @@ class FolderEvaluation:
         Files that could not be scored, and why.
     unknown_classes
         Folders that are none of its categories.
+    left_out
+        Files that say nothing, since it was trained on them or on near-duplicates of them.
     """
 
     version: str
     evaluation: Evaluation | None
     failures: tuple[Failure, ...]
     unknown_classes: tuple[UnknownClass, ...]
+    left_out: tuple[Failure, ...]
 
 
 @dataclass(frozen=True)
 class _Scored:
-    """What the model said of one file; `error` where it could not be read."""
+    """What the model said of one file."""
 
+    code: str
+    seed: Seed
     probabilities: npt.NDArray[np.float64]
     novelty: float
-    error: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.code}/{self.seed.path.name}"
 
 
 def evaluate_folder(
@@ -82,87 +95,144 @@ def evaluate_folder(
 ) -> FolderEvaluation:
     """Score a stored model on class folders that it never saw.
 
+    What it was trained on is left out, and so are near-duplicates of those of its seeds that the
+    project still has. The rest is grouped as for a training.
+
     Raises
     ------
     DataError
-        If no class folder is one of its categories.
+        If no class folder is one of its categories, or the model was trained on all of the files.
+    ConfigError
+        If the configuration of one of its categories is wrong.
     ArtifactError
         If there is no usable model.
     """
     predictor = Predictor.load(workspace.artifacts, version)
-    classes = class_folders(folder, predictor.modality.suffixes)
-    known = [code for code in classes if code in predictor.codes]
-    if not known:
+    suffixes = predictor.modality.suffixes
+    classes = class_folders(folder, suffixes)
+    if not set(classes) & set(predictor.codes):
         raise DataError(
             f"{printable(str(folder))}: none of its folders is a category of {predictor.version}",
             f"its categories: {', '.join(predictor.codes)}",
         )
-    files = [(code, path) for code in classes for path in _files(classes[code], predictor)]
-    engine = LocalEngine()
+    patterns = {code: _group_pattern(workspace, code) for code in classes}
+    files = [(code, path) for code in classes for path in examples_in(classes[code], suffixes)]
+
+    def score(file: tuple[str, Path]) -> _Scored | Failure:
+        return _score(predictor, *file, patterns[file[0]], advance)
+
     with reporter.progress("evaluating", len(files)) as advance:
-        scored = list(engine.map_threads(lambda file: _score(predictor, file[1], advance), files))
-    failures = tuple(
-        Failure(f"{code}/{path.name}", result.error)
-        for (code, path), result in zip(files, scored, strict=True)
-        if result.error
+        outcomes = list(LocalEngine().map_threads(score, files))
+    scored = [outcome for outcome in outcomes if isinstance(outcome, _Scored)]
+    trained = stored_model(workspace, predictor.version).evaluation
+    news = _news(
+        workspace, training_examples(workspace, predictor.codes, trained), scored, reporter
     )
-    read = [(*file, r) for file, r in zip(files, scored, strict=True) if not r.error]
+    known = [row for row in news.rows if row.code in predictor.codes]
+    if news.left_out and not known:
+        raise DataError(
+            f"{printable(str(folder))}: nothing is left to evaluate; {_told(news.left_out)}",
+            "give examples that the model never saw",
+        )
+    if news.left_out:
+        reporter.warn(f"left out as no evidence, {_told(news.left_out)}")
     return FolderEvaluation(
         predictor.version,
-        _folder_figures(workspace, predictor, [row for row in read if row[0] in known]),
-        failures,
-        _unknown_classes(predictor, [row for row in read if row[0] not in known]),
+        _folder_figures(workspace.modality, predictor.codes, trained, known, news.looks),
+        tuple(outcome for outcome in outcomes if isinstance(outcome, Failure)),
+        _unknown_classes(predictor, [row for row in news.rows if row.code not in predictor.codes]),
+        news.left_out,
     )
 
 
-def _files(folder: Path, predictor: Predictor) -> list[Path]:
-    suffixes = predictor.modality.suffixes
-    return sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in suffixes)
+@dataclass(frozen=True)
+class _News:
+    """What is evidence, what is not and why, and what all of it looks like."""
+
+    rows: Sequence[_Scored]
+    left_out: tuple[Failure, ...]
+    looks: Looks
 
 
-def _score(predictor: Predictor, path: Path, advance: Advance) -> _Scored:
-    nothing = np.empty(0)
+def _news(
+    workspace: Workspace, examples: TrainingExamples, scored: Sequence[_Scored], reporter: Reporter
+) -> _News:
+    """Tell what the model was trained on from what is new to it."""
+    seeds = [row.seed for row in scored]
+    looks = look_at(workspace, [*examples.seeds, *seeds], LocalEngine(), reporter)
+    reasons = examples.why_seen(workspace.modality, seeds, looks)
+    judged = list(zip(scored, reasons, strict=True))
+    return _News(
+        [row for row, why in judged if not why],
+        tuple(Failure(row.name, why) for row, why in judged if why),
+        looks,
+    )
+
+
+def _told(left_out: Sequence[Failure]) -> str:
+    named = ", ".join(printable(file.file) for file in left_out[:_MAX_NAMED])
+    n_more = len(left_out) - _MAX_NAMED
+    more = f" and {n_more:,} more" if n_more > 0 else ""
+    return f"trained on, or near-duplicates of that: {len(left_out):,} files ({named}{more})"
+
+
+def _group_pattern(workspace: Workspace, code: str) -> str | None:
+    """Return how the project finds a category's groups; None where it has no such category."""
+    if code not in workspace.layout.category_codes():
+        return None
+    return workspace.category(code).config.group_pattern
+
+
+def _score(
+    predictor: Predictor, code: str, path: Path, pattern: str | None, advance: Advance
+) -> _Scored | Failure:
     try:
-        features = predictor.features([predictor.decode_file(path)])
+        data = predictor.read(path)
+        features = predictor.features([predictor.decode(data, str(path))])
     except DataError as error:
-        return _Scored(nothing, 0.0, error.message)
+        return Failure(f"{code}/{path.name}", error.message)
     finally:
         advance()
-    return _Scored(predictor.from_features(features)[0], float(predictor.novelty(features)[0]))
+    digest = digest_bytes(data)
+    return _Scored(
+        code,
+        Seed(path, digest, group_of(path.name, pattern) or digest),
+        predictor.from_features(features)[0],
+        float(predictor.novelty(features)[0]),
+    )
 
 
 def _folder_figures(
-    workspace: Workspace,
-    predictor: Predictor,
-    rows: Sequence[tuple[str, Path, _Scored]],
+    modality: Modality,
+    codes: Sequence[str],
+    trained: Evaluation | None,
+    rows: Sequence[_Scored],
+    looks: Looks,
 ) -> Evaluation | None:
     if not rows:
         return None
-    digests = [digest_bytes(read_bytes(path)) for _, path, _ in rows]
-    trained = stored_model(workspace, predictor.version).evaluation
+    seeds = [row.seed for row in rows]
+    digests = [seed.digest for seed in seeds]
     held_out = HeldOut(
-        labels=np.array([predictor.codes.index(code) for code, *_ in rows], np.int64),
-        probabilities=np.stack([scored.probabilities for *_, scored in rows]),
-        # The same picture twice is one piece of evidence.
-        groups=digests,
+        labels=np.array([codes.index(row.code) for row in rows], np.int64),
+        probabilities=np.stack([row.probabilities for row in rows]),
+        groups=tied_groups(seeds, find_near_duplicates(modality, seeds, looks)),
         fold=np.zeros(len(rows), np.int64),
-        novelty=np.array([scored.novelty for *_, scored in rows]),
-        files=[f"{code}/{path.name}" for code, path, _ in rows],
+        novelty=np.array([row.novelty for row in rows]),
+        files=[row.name for row in rows],
         digests=digests,
     )
     # The probabilities are calibrated already.
     sets, unknown = (trained.sets, trained.unknown) if trained else (None, None)
     thresholds = Thresholds(1.0, sets, unknown)
     rng = Streams(("evaluate", *digests)).rng("intervals")
-    return evaluate_fixed(held_out, predictor.codes, rng, thresholds)
+    return evaluate_fixed(held_out, codes, rng, thresholds)
 
 
-def _unknown_classes(
-    predictor: Predictor, rows: Sequence[tuple[str, Path, _Scored]]
-) -> tuple[UnknownClass, ...]:
+def _unknown_classes(predictor: Predictor, rows: Sequence[_Scored]) -> tuple[UnknownClass, ...]:
     found = []
-    for name in dict.fromkeys(name for name, *_ in rows):
-        scores = [scored.novelty for other, _, scored in rows if other == name]
+    for name in dict.fromkeys(row.code for row in rows):
+        scores = [row.novelty for row in rows if row.code == name]
         accepted = sum(score <= predictor.unknown_threshold for score in scores)
         found.append(UnknownClass(name, len(scores), accepted))
     return tuple(found)

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from mlforge.core.digest import digest_bytes, digest_json
 from mlforge.core.names import printable
-from mlforge.core.reporting import Reporter
-from mlforge.engines.local import LocalEngine
+from mlforge.core.reporting import Advance, Reporter
+from mlforge.engines.local import LocalEngine, Outcome
 from mlforge.errors import DataError, SampleError
-from mlforge.extractors import EXTRACTORS, Extractor
+from mlforge.extractors import EXTRACTORS, Extractor, LearningExtractor
 from mlforge.modalities import Modality
 from mlforge.storage.feature_cache import FeatureCache
 from mlforge.storage.files import read_bytes
 from mlforge.workflows.workspace import Workspace
 
-__all__ = ["ExampleFile", "extract_features", "feature_matrix", "make_extractors"]
+__all__ = [
+    "ExampleFile",
+    "extract_features",
+    "feature_matrix",
+    "make_extractors",
+    "reduced_examples",
+]
+
+Kind = TypeVar("Kind", bound=Extractor)
 
 _CHUNK = 64
 
@@ -42,24 +50,40 @@ class ExampleFile:
     digest: str
 
 
-def make_extractors(workspace: Workspace, names: Sequence[str] = ()) -> list[Extractor]:
+def make_extractors(
+    workspace: Workspace, names: Sequence[str] = (), *, learning: bool = False
+) -> list[Extractor]:
     """Make the extractors with those names, or those that ``mlforge.toml`` says.
+
+    Parameters
+    ----------
+    workspace
+        The project.
+    names
+        Their names.
+    learning
+        Whether those that learn are to be fitted.
 
     Raises
     ------
     ConfigError
         If one is unknown, or a parameter is wrong.
+    MissingExtraError
+        If what one needs to be fitted is not installed.
     """
     settings = workspace.settings.features
     for name in settings.parameters:
         EXTRACTORS.get(name, workspace.modality.name, "mlforge.toml: [features]")
-    where = "--features" if names else "mlforge.toml: features.use"
-    return [
-        EXTRACTORS.get(name, workspace.modality.name, where).configured(
-            settings.parameters.get(name, {}), f"mlforge.toml: [features.{name}]"
-        )
+    where = "mlforge.toml: features.use" if {*names} <= {*settings.use} else "--features"
+    made = [
+        EXTRACTORS.get(name, workspace.modality.name, where)
+        .configured(settings.parameters.get(name, {}), f"mlforge.toml: [features.{name}]")
+        .bound_to(workspace.modality)
         for name in dict.fromkeys(names or settings.use)
     ]
+    for extractor in made if learning else ():
+        extractor.require_modules(extractor.fits_with)
+    return made
 
 
 def extract_features(
@@ -109,6 +133,28 @@ def feature_matrix(
     return matrix
 
 
+def reduced_examples(
+    workspace: Workspace,
+    extractors: Sequence[LearningExtractor],
+    files: Sequence[ExampleFile],
+    engine: LocalEngine,
+    reporter: Reporter,
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the examples in files as extractors that learn take them, by the extractor's name.
+
+    Raises
+    ------
+    DataError
+        If a file is gone, was changed since its digest was taken, or cannot be decoded.
+    """
+    if not extractors:
+        return {}
+    chunks = _chunks(workspace.modality, extractors, files)
+    with reporter.progress("reading examples", len(files)) as advance:
+        whole = _joined(engine.map(_reduce_chunk, chunks), len(files), advance)
+    return dict(zip((extractor.name for extractor in extractors), whole, strict=True))
+
+
 def _cache(workspace: Workspace, extractor: Extractor) -> FeatureCache:
     key = digest_json(
         {
@@ -120,14 +166,24 @@ def _cache(workspace: Workspace, extractor: Extractor) -> FeatureCache:
             "versions": extractor.versions() | workspace.modality.versions(),
         }
     )
-    return FeatureCache(workspace.layout.cache, f"{extractor.name}-{key[:16]}")
+    folder = workspace.layout.cache
+    return FeatureCache(folder, f"{extractor.name}-{key[:16]}", len(extractor.names()))
 
 
 @dataclass(frozen=True)
-class _Chunk:
+class _Chunk(Generic[Kind]):
     modality: Modality
-    extractors: tuple[Extractor, ...]
+    extractors: tuple[Kind, ...]
     files: tuple[ExampleFile, ...]
+
+
+def _chunks(
+    modality: Modality, extractors: Sequence[Kind], files: Sequence[ExampleFile]
+) -> list[_Chunk[Kind]]:
+    return [
+        _Chunk(modality, tuple(extractors), tuple(files[start : start + _CHUNK]))
+        for start in range(0, len(files), _CHUNK)
+    ]
 
 
 def _extract_missing(
@@ -138,23 +194,38 @@ def _extract_missing(
     reporter: Reporter,
 ) -> list[npt.NDArray[np.float32]]:
     """Return the features of `files`, one matrix an extractor."""
-    chunks = [
-        _Chunk(modality, tuple(extractors), tuple(files[start : start + _CHUNK]))
-        for start in range(0, len(files), _CHUNK)
-    ]
-    parts: list[list[npt.NDArray[np.float32]]] = []
+    chunks = _chunks(modality, extractors, files)
     with reporter.progress("extracting features", len(files)) as advance:
-        for outcome in engine.map(_extract_chunk, chunks):
-            part = outcome.unwrap()
-            parts.append(part)
-            advance(len(part[0]))
-    return [np.concatenate(matrices) for matrices in zip(*parts, strict=True)]
+        return _joined(engine.map(_extract_chunk, chunks), len(files), advance)
 
 
-def _extract_chunk(chunk: _Chunk) -> list[npt.NDArray[np.float32]]:
+def _joined(
+    outcomes: Iterable[Outcome[list[npt.NDArray[Any]]]], n_examples: int, advance: Advance
+) -> list[npt.NDArray[Any]]:
+    """Return the arrays of all chunks in one each; none is held twice."""
+    whole: list[npt.NDArray[Any]] = []
+    start = 0
+    for outcome in outcomes:
+        parts = outcome.unwrap()
+        whole = whole or [np.empty((n_examples, *part.shape[1:]), part.dtype) for part in parts]
+        stop = start + len(parts[0])
+        for array, part in zip(whole, parts, strict=True):
+            array[start:stop] = part
+        advance(stop - start)
+        start = stop
+    return whole
+
+
+def _extract_chunk(chunk: _Chunk[Extractor]) -> list[npt.NDArray[np.float32]]:
     """Decode each file once and extract everything from it; run by a worker."""
     examples = [_decode(chunk.modality, file) for file in chunk.files]
     return [extractor.extract(examples) for extractor in chunk.extractors]
+
+
+def _reduce_chunk(chunk: _Chunk[LearningExtractor]) -> list[npt.NDArray[Any]]:
+    """Decode each file once and bring it to each extractor's size; run by a worker."""
+    examples = [_decode(chunk.modality, file) for file in chunk.files]
+    return [np.stack([e.reduced(example) for example in examples]) for e in chunk.extractors]
 
 
 def _name(path: Path) -> str:
@@ -177,4 +248,4 @@ def _decode(modality: Modality, file: ExampleFile) -> Any:
     try:
         return modality.decode(data)
     except SampleError as error:
-        raise SampleError(f"{name}: {error.message}", error.hint) from None
+        raise type(error)(f"{name}: {error.message}", error.hint) from None

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from mlforge.core.reporting import Reporter
-from mlforge.errors import ConfigError, EngineError, SampleError
+from mlforge.errors import ConfigError, EngineError, MissingDecoderError, SampleError
 from mlforge.generators.api import Api
 from mlforge.modalities import Modality
-from mlforge.remote.addresses import AllowedHosts, parse_endpoint
+from mlforge.remote.addresses import AllowedHosts, Endpoint, parse_endpoint
 from mlforge.remote.http import Client, Limits, Request, ServiceKey
 from mlforge.storage.responses import ResponseStore
 from mlforge.workflows.sample_plan import SamplePlan
@@ -45,7 +46,12 @@ class FetchResult:
 
 
 def fetch_responses(
-    workspace: Workspace, plan: SamplePlan, allowed_hosts: Sequence[str], reporter: Reporter
+    workspace: Workspace,
+    plan: SamplePlan,
+    allowed_hosts: Sequence[str],
+    reporter: Reporter,
+    *,
+    anew: bool = False,
 ) -> FetchResult:
     """Return the answers from which a plan's missing samples are made.
 
@@ -56,6 +62,8 @@ def fetch_responses(
     ----------
     allowed_hosts
         The hosts that the command line allowed, besides those of `ALLOW_HOSTS`.
+    anew
+        Whether what was answered before and cannot be used is asked for again.
 
     Raises
     ------
@@ -82,7 +90,7 @@ def fetch_responses(
                 failures[item] = error.message
     allowed = _allowed(allowed_hosts)
     store = ResponseStore(workspace.layout.responses(plan.category.code))
-    with _Asker(generator, workspace.modality, store, allowed, reporter) as asker:
+    with _Asker(generator, workspace.modality, store, allowed, reporter, anew=anew) as asker:
         outcomes = _ask_all(asker, {r.identity: r for r in requests.values()}, reporter)
     for item, request in requests.items():
         outcome = outcomes[request.identity]
@@ -104,6 +112,9 @@ def _ask_all(
             try:
                 outcomes[identity] = asker.example(request)
                 in_a_row = 0
+            except MissingDecoderError:
+                # The answer is kept, and may be sound.
+                raise
             except SampleError as error:
                 outcomes[identity] = error
                 in_a_row = 0
@@ -132,66 +143,92 @@ class _Asker:
         store: ResponseStore,
         allowed: AllowedHosts,
         reporter: Reporter,
+        *,
+        anew: bool,
     ) -> None:
         self._generator = generator
         self._modality = modality
         self._store = store
         self._allowed = allowed
         self._reporter = reporter
-        self._client: Client | None = None
+        self._anew = anew
+        self._clients: dict[AllowedHosts, Client] = {}
+        self._open = ExitStack()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._client is not None:
-            self._client.__exit__(*exception)
+        self._open.close()
 
     def example(self, request: Request) -> Path:
         """Return the file of the example that answers a request."""
+        service = parse_endpoint(request.url, "api_endpoint")
         kept = self._store.load(request.identity)
         if kept is not None:
             try:
-                return self._found(kept)
-            except SampleError:
-                # What could not be used, or links to what is gone, is worth another request.
-                self._reporter.info("an answer that was kept cannot be used; asking again")
+                return self._found(kept, service)
+            except MissingDecoderError:
+                raise
+            except SampleError as error:
+                # It was paid for, and may be useless for good: whether to pay again is not ours.
+                if not self._anew:
+                    said = f"{error.message}; this answer is kept, and --force asks for another"
+                    raise SampleError(said) from None
         # Before the key: whoever has not allowed the host need not be told of a missing key.
-        self._allowed.require(parse_endpoint(request.url, "api_endpoint"))
-        return self._found(self._send(request, _key(self._generator)))
+        self._allowed.require(service)
+        answer = self._answer(request, service)
+        self._store.store(request.identity, answer)
+        return self._found(answer, service)
 
-    def _found(self, answer: bytes) -> Path:
+    def _answer(self, request: Request, service: Endpoint) -> bytes:
+        key = _key(self._generator)
+        answer = self._send(request, service, self._allowed, key)
+        if key is not None and key.is_in(answer):
+            raise SampleError("the answer repeats the key, and is not kept")
+        return answer
+
+    def _found(self, answer: bytes, service: Endpoint) -> Path:
         """Return the file of the example that an answer holds or links to."""
         data = self._generator.extract(answer)
         if isinstance(data, str):
-            data = self._linked(data)
+            return self._linked(data, service)
         self._modality.decode(data)
         return self._store.keep(data)
 
-    def _linked(self, link: str) -> bytes:
+    def _linked(self, link: str, service: Endpoint) -> Path:
+        """Return the file of the example that an answer links to; nothing else is kept of it."""
+        identity = Request(link).identity
+        data = self._store.load(identity)
+        if data is None or not self._is_example(data):
+            data = self._follow(link, service)
+            self._modality.decode(data)
+            self._store.store(identity, data)
+        return self._store.keep(data)
+
+    def _follow(self, link: str, service: Endpoint) -> bytes:
         """Return what a link of an answer leads to.
 
-        It gets no key. A service's word is no reason to open a way into the user's own network, so
-        that nothing is proposed to allow where it leads there.
+        It gets no key. A service's word is no reason to open a way into the user's own network:
+        there a link leads to the service itself and nowhere else, whatever else was allowed, and
+        nothing more is proposed to allow.
         """
-        request = Request(link)
-        kept = self._store.load(request.identity)
-        if kept is not None and self._is_example(kept):
-            return kept
         try:
             endpoint = parse_endpoint(link, "the link that the service answers with")
         except ConfigError as error:
             raise SampleError(error.message) from None
-        if not self._allowed.permits(endpoint.host, endpoint.port):
+        is_service = (endpoint.host, endpoint.port) == (service.host, service.port)
+        allowed = self._allowed if is_service else self._allowed.outside()
+        if not allowed.permits(endpoint.host, endpoint.port):
             said = f"the service answers with a link to {endpoint}"
-            if endpoint.is_internal:
+            if endpoint.is_internal and not is_service:
                 raise SampleError(f"{said}, an address inside your own network; not followed")
             raise ConfigError(
                 f"{said}, which may not be called: only hosts that you allow are",
                 f"if you trust it, add --allow-host {endpoint.authority}",
             )
         try:
-            return self._send(request, None)
+            return self._send(Request(link), endpoint, allowed, None)
         except ConfigError as error:
             raise SampleError(error.message) from None
 
@@ -202,19 +239,15 @@ class _Asker:
             return False
         return True
 
-    def _send(self, request: Request, key: ServiceKey | None) -> bytes:
-        self._reporter.info(f"asking {parse_endpoint(request.url, 'api_endpoint')}")
-        data = self._opened().send(request, key)
-        if key is not None and key.is_in(data):
-            raise SampleError("the answer repeats the key, and is not kept")
-        self._store.store(request.identity, data)
-        return data
-
-    def _opened(self) -> Client:
-        if self._client is None:
+    def _send(
+        self, request: Request, endpoint: Endpoint, allowed: AllowedHosts, key: ServiceKey | None
+    ) -> bytes:
+        self._reporter.info(f"asking {endpoint}")
+        if allowed not in self._clients:
             config = self._generator.config
-            self._client = Client(self._allowed, Limits(config.timeout, config.requests_per_second))
-        return self._client
+            limits = Limits(config.timeout, config.requests_per_second)
+            self._clients[allowed] = self._open.enter_context(Client(allowed, limits))
+        return self._clients[allowed].send(request, key)
 
 
 def _allowed(hosts: Sequence[str]) -> AllowedHosts:

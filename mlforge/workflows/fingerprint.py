@@ -8,8 +8,9 @@ from importlib import metadata
 from typing import Any
 
 from mlforge.core.digest import digest_bytes, digest_json
-from mlforge.extractors import Extractor
+from mlforge.extractors import Extractor, LearningExtractor
 from mlforge.workflows.dataset import Dataset
+from mlforge.workflows.lessons import category_techniques, lesson_entries, technique_versions
 from mlforge.workflows.model_choice import Contest
 from mlforge.workflows.packaging import category_entries
 from mlforge.workflows.workspace import Workspace
@@ -26,15 +27,25 @@ def fingerprint(
     versions |= dict(workspace.modality.versions())
     for candidate in contest.candidates:
         versions |= candidate.model.versions()
+    used = {name for candidate in contest.candidates for name in candidate.features}
+    extractors = [extractor for extractor in extractors if extractor.name in used]
     for extractor in extractors:
         versions |= extractor.versions()
+    lessons = []
+    if any(isinstance(extractor, LearningExtractor) for extractor in extractors):
+        techniques = category_techniques(dataset, workspace.modality)
+        lessons = lesson_entries(dataset, techniques)
+        versions |= technique_versions(techniques)
     settings = workspace.settings
     return digest_json(
         {
-            "models": [[c.model.name, dataclasses.asdict(c.config)] for c in contest.candidates],
+            "models": [
+                [c.model.name, dataclasses.asdict(c.config), c.features] for c in contest.candidates
+            ],
             "extractors": [_extractor_entry(extractor) for extractor in extractors],
             "modality": [workspace.modality.name, workspace.modality.parameters()],
             "categories": category_entries(dataset),
+            "lessons": lessons,
             "examples": [file.digest for file in dataset.files],
             "labels": dataset.labels.tolist(),
             "origins": dataset.seed_index.tolist(),

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mlforge.core.onnx_graph import OnnxGraph
 from mlforge.core.reporting import Advance
 from mlforge.engines.local import LocalEngine
-from mlforge.errors import ArtifactError
-from mlforge.evaluation.choice import Choice, choose
+from mlforge.evaluation.choice import Choice, Verdicts, choose
+from mlforge.evaluation.folds import inner_blocks
 from mlforge.evaluation.leakage import leaky_accuracy
 from mlforge.evaluation.novelty import Novelty
 from mlforge.evaluation.records import Evaluation
 from mlforge.evaluation.scores import HeldOut, evaluate
-from mlforge.models import Model
+from mlforge.extractors import Extractor, LearningExtractor
+from mlforge.workflows.feature_source import Features
 from mlforge.workflows.model_choice import Candidate
+from mlforge.workflows.model_fit import fit_graph, fit_part
 from mlforge.workflows.splits import Purpose, Split, TrainingData
 
-__all__ = ["FittedModel", "PartModel", "TrainingJob", "fit_part", "n_fits", "run_fits"]
-
-# The exported graph is compared with the model itself on so many training examples.
-_N_COMPARED = 2000
+__all__ = ["FittedModel", "TrainingJob", "n_steps", "run_fits"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,8 @@ class FittedModel:
     ----------
     candidate
         The model with its parameters.
+    extractors
+        What gives its features, fitted to everything.
     graph
         The model that was fitted to everything, as a serialized ONNX graph.
     evaluation
@@ -68,10 +68,11 @@ class FittedModel:
         Each candidate with the share of held-out seeds that it got right; empty where there was
         nothing to choose.
     seconds
-        How long the fits took in sum.
+        How long the fits took in sum; models that share learned features each count them.
     """
 
     candidate: Candidate
+    extractors: tuple[Extractor, ...]
     graph: bytes
     evaluation: Evaluation | None
     temperature: float
@@ -100,34 +101,53 @@ class _Fitted:
 
 @dataclass(frozen=True)
 class _Results:
-    """What has been fitted so far, by job, candidate and split."""
+    """What has been fitted so far.
 
+    Attributes
+    ----------
+    features
+        The features of each split.
+    fitted
+        Models by job, candidate and split.
+    """
+
+    features: dict[Split, Features] = field(default_factory=dict)
     fitted: dict[tuple[str, Candidate, Split], _Fitted] = field(default_factory=dict)
 
     def seconds(self, job: TrainingJob) -> float:
-        """Return how long a job's fits took."""
-        taken = (
+        """Return how long a job's fits took, those of its features included."""
+        taken = [
             f.seconds
             for (fingerprint, *_), f in self.fitted.items()
             if fingerprint == job.fingerprint
-        )
+        ]
+        used = _used([job])
+        taken += [
+            features.seconds
+            for features in self.features.values()
+            if any(isinstance(e, LearningExtractor) for e in features.extractors if e.name in used)
+        ]
         return round(sum(taken), 3)
 
-    def probabilities(
-        self, job: TrainingJob, candidate: Candidate, splits: Sequence[Split]
-    ) -> npt.NDArray[np.float64]:
-        """Return what a candidate said of the rows that `splits` test, sorted by row."""
+    def verdicts(self, data: TrainingData, job: TrainingJob, splits: Sequence[Split]) -> Verdicts:
+        """Return what a job's candidates made of the seeds that `splits` test."""
         rows = np.concatenate([split.test for split in splits])
-        parts = [self.fitted[job.fingerprint, candidate, split].probabilities for split in splits]
-        joined: npt.NDArray[np.float64] = np.concatenate(parts)[np.argsort(rows)]
-        return joined
+        said = [
+            np.concatenate([self.fitted[job.fingerprint, c, s].probabilities for s in splits])
+            for c in job.candidates
+        ]
+        return Verdicts.of(np.stack(said), data.dataset.labels[rows], data.folds.fold[rows])
 
 
-def n_fits(data: TrainingData, jobs: Sequence[TrainingJob]) -> int:
-    """Return how many fits `run_fits` makes."""
-    n_contested = len(data.of(Purpose.FOLD))
-    contested = sum(n_contested * len(job.candidates) for job in jobs)
-    return contested + len(jobs) * (len(data.splits) - n_contested)
+def n_steps(data: TrainingData, jobs: Sequence[TrainingJob]) -> int:
+    """Return how many steps `run_fits` reports: one a model, and those of what is learned."""
+    open_jobs = [job for job in jobs if not _is_settled(job)]
+    folds, inner, rest = _by_need(data)
+    models = sum(len(folds) * len(job.candidates) + len(rest) for job in jobs)
+    models += sum(len(inner) * len(job.candidates) for job in open_jobs)
+    everywhere = len(folds) + len(rest)
+    learned = everywhere * data.source.n_steps(_used(jobs))
+    return models + learned + len(inner) * data.source.n_steps(_used(open_jobs))
 
 
 def run_fits(
@@ -144,17 +164,27 @@ def run_fits(
     import sklearn.base  # noqa: F401 - see above
 
     results = _Results()
-    folds = data.of(Purpose.FOLD)
-    rest = [split for split in data.splits if split.purpose is not Purpose.FOLD]
+    folds, inner, rest = _by_need(data)
+    settled = [job for job in jobs if _is_settled(job)]
+    contested = [job for job in jobs if not _is_settled(job)]
+    needs = [(split, _used(jobs)) for split in folds]
+    needs += [(split, _used(settled)) for split in rest]
+    needs += [(split, _used(contested)) for split in inner]
+    _fit_features(data, needs, engine, advance, results)
     # The long fits first: the last worker to finish then waits the least for the others.
-    first = [_Fit(job, job.candidates[0], s) for job in jobs if _is_settled(job) for s in rest]
+    first = [_Fit(job, job.candidates[0], split) for job in settled for split in rest]
     first += [_Fit(job, c, split) for job in jobs for c in job.candidates for split in folds]
+    first += [_Fit(job, c, split) for job in contested for c in job.candidates for split in inner]
     _run(data, first, engine, advance, results)
-    choices = [_choose(data, job, folds, results) for job in jobs]
+    choices = [_choose(data, job, results) for job in jobs]
     chosen = [
         job.candidates[choice.best if choice else 0]
         for job, choice in zip(jobs, choices, strict=True)
     ]
+    # What only candidates that were not chosen learn from is not learned from everything.
+    late = {name for candidate in chosen for name in candidate.features} - _used(settled)
+    _fit_features(data, [(split, late) for split in rest if late], engine, advance, results)
+    advance(len(rest) * data.source.n_steps(_used(jobs) - _used(settled) - late))
     last = [
         _Fit(job, candidate, split)
         for job, candidate in zip(jobs, chosen, strict=True)
@@ -162,11 +192,45 @@ def run_fits(
         for split in rest
     ]
     _run(data, last, engine, advance, results)
-    novelties = _fit_novelties(data, engine)
+    novelties = {
+        names: _fit_novelties(data, names, results.features, engine)
+        for names in dict.fromkeys(candidate.features for candidate in chosen)
+    }
     return [
-        _join(data, job, choice, results, novelties)
-        for job, choice in zip(jobs, choices, strict=True)
+        _join(data, job, choice, results, novelties[candidate.features])
+        for job, choice, candidate in zip(jobs, choices, chosen, strict=True)
     ]
+
+
+def _by_need(data: TrainingData) -> tuple[list[Split], list[Split], list[Split]]:
+    """Return the splits that all candidates are fitted on, those to choose by, and the rest."""
+    folds, inner = data.of(Purpose.FOLD), data.of(Purpose.INNER)
+    contested = (Purpose.FOLD, Purpose.INNER)
+    return folds, inner, [split for split in data.splits if split.purpose not in contested]
+
+
+def _used(jobs: Sequence[TrainingJob]) -> set[str]:
+    """Return the names of the extractors that jobs learn from."""
+    return {name for job in jobs for candidate in job.candidates for name in candidate.features}
+
+
+def _fit_features(
+    data: TrainingData,
+    needs: Sequence[tuple[Split, Collection[str]]],
+    engine: LocalEngine,
+    advance: Advance,
+    results: _Results,
+) -> None:
+    """Fit what learns features on splits, each for the extractors that are needed there."""
+
+    def fit(need: tuple[Split, Collection[str]]) -> Features:
+        split, names = need
+        streams = data.streams.child("features", split.purpose.name, split.number)
+        return data.source.fit(split.train, split.rows, streams, advance, names)
+
+    for (split, _), features in zip(needs, engine.map_threads(fit, needs), strict=True):
+        known = results.features.get(split)
+        results.features[split] = known.beside(features) if known else features
 
 
 def _is_settled(job: TrainingJob) -> bool:
@@ -182,7 +246,7 @@ def _run(
     results: _Results,
 ) -> None:
     def run(fit: _Fit) -> _Fitted:
-        fitted = _fit(data, fit)
+        fitted = _fit(data, fit, results.features[fit.split])
         advance()
         return fitted
 
@@ -190,15 +254,17 @@ def _run(
         results.fitted[fit.job.fingerprint, fit.candidate, fit.split] = fitted
 
 
-def _choose(
-    data: TrainingData, job: TrainingJob, folds: Sequence[Split], results: _Results
-) -> Choice | None:
+def _choose(data: TrainingData, job: TrainingJob, results: _Results) -> Choice | None:
     """Choose among a job's candidates; None where there is nothing to choose or to choose by."""
-    if _is_settled(job) or not folds:
+    folds, inner = data.of(Purpose.FOLD), data.of(Purpose.INNER)
+    if _is_settled(job) or not inner:
         return None
-    rows = _tested_rows(folds)
-    probabilities = [results.probabilities(job, c, folds) for c in job.candidates]
-    return choose(np.stack(probabilities), data.dataset.labels[rows], data.folds.fold[rows])
+    blocks = inner_blocks(data.folds.n_folds)
+    by_block = {
+        block: results.verdicts(data, job, [split])
+        for block, split in zip(blocks, inner, strict=True)
+    }
+    return choose(results.verdicts(data, job, folds), by_block)
 
 
 def _tested_rows(splits: Sequence[Split]) -> npt.NDArray[np.intp]:
@@ -216,12 +282,13 @@ def _join(
     (final,) = data.of(Purpose.FINAL)
     candidate = job.candidates[choice.best if choice else 0]
     graph = results.fitted[job.fingerprint, candidate, final].graph
+    extractors = tuple(results.features[final].chosen(candidate.features))
     tried = tuple(zip(job.candidates, choice.accuracies, strict=True)) if choice else ()
     seconds = results.seconds(job)
     folds = data.of(Purpose.FOLD)
     # A model that always says the one scored category would be right each time.
     if not folds or len(np.unique(data.dataset.labels[_tested_rows(folds)])) < 2:
-        return FittedModel(candidate, graph, None, 1.0, None, tried, seconds)
+        return FittedModel(candidate, extractors, graph, None, 1.0, None, tried, seconds)
     by_fold = [job.candidates[c] for c in choice.by_fold] if choice else [candidate] * len(folds)
     halves = data.of(Purpose.HALF)
     measured = evaluate(
@@ -237,6 +304,7 @@ def _join(
     )
     return FittedModel(
         candidate,
+        extractors,
         graph,
         measured.evaluation,
         measured.temperature,
@@ -282,7 +350,7 @@ def _leaky_accuracy(
 
 @dataclass(frozen=True)
 class _Novelties:
-    """What tells unknown examples; all models share it.
+    """What tells unknown examples; models with the same features share it.
 
     Attributes
     ----------
@@ -296,13 +364,19 @@ class _Novelties:
     scores: Mapping[Split, npt.NDArray[np.float64]]
 
 
-def _fit_novelties(data: TrainingData, engine: LocalEngine) -> _Novelties:
+def _fit_novelties(
+    data: TrainingData,
+    names: tuple[str, ...],
+    features: Mapping[Split, Features],
+    engine: LocalEngine,
+) -> _Novelties:
     def fit(split: Split) -> Novelty:
         rng = data.streams.rng("novelty", split.purpose.name, split.number)
-        return Novelty.fit(data.features[split.train], data.dataset.labels[split.train], rng)
+        rows = features[split].of(split.train, names)
+        return Novelty.fit(rows, data.dataset.labels[split.train], rng)
 
     def score(split: Split) -> npt.NDArray[np.float64]:
-        return fit(split).score(data.features[split.test])
+        return fit(split).score(features[split].of(split.test, names))
 
     folds = data.of(Purpose.FOLD)
     scores = dict(zip(folds, engine.map_threads(score, folds), strict=True))
@@ -310,80 +384,16 @@ def _fit_novelties(data: TrainingData, engine: LocalEngine) -> _Novelties:
     return _Novelties(final, scores)
 
 
-def _fit(data: TrainingData, fit: _Fit) -> _Fitted:
+def _fit(data: TrainingData, fit: _Fit, given: Features) -> _Fitted:
     """Fit a model to a split's training rows, and let its graph say what the others show."""
     start = time.perf_counter()
     split, name = fit.split, fit.candidate.model.name
     rng = data.streams.rng("fit", name, split.purpose.name, split.number)
-    features, labels = data.features[split.train], data.dataset.labels[split.train]
+    names, labels = fit.candidate.features, data.dataset.labels[split.train]
+    features = given.of(split.train, names)
     if split.purpose is Purpose.FINAL:
-        model = fit.candidate.model(fit.candidate.config)
-        model.fit(features, labels, rng)
-        graph = model.to_onnx()
-        _check_graph(model, graph, features[:_N_COMPARED])
+        graph = fit_graph(fit.candidate, features, labels, rng)
         return _Fitted(np.empty((0, len(data.dataset.codes))), graph, time.perf_counter() - start)
     fitted = fit_part(fit.candidate, features, labels, len(data.dataset.codes), rng)
-    probabilities = fitted.probabilities(data.features[split.test])
+    probabilities = fitted.probabilities(given.of(split.test, names))
     return _Fitted(probabilities, b"", time.perf_counter() - start)
-
-
-@dataclass(frozen=True, eq=False)
-class PartModel:
-    """A model that was fitted to a part of the examples, as the graph that would ship.
-
-    Attributes
-    ----------
-    graph
-        The graph; None where the part holds a single category.
-    present
-        The categories of the part, by number.
-    n_categories
-        How many categories there are in all.
-    """
-
-    graph: OnnxGraph | None
-    present: npt.NDArray[np.int64]
-    n_categories: int
-
-    def probabilities(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return probabilities, ``n_examples x n_categories``; 0 for what it never saw."""
-        values = np.zeros((len(features), self.n_categories))
-        values[:, self.present] = 1.0 if self.graph is None else self.graph.run(features)
-        return values
-
-
-def fit_part(
-    candidate: Candidate,
-    features: npt.NDArray[np.float32],
-    labels: npt.NDArray[np.int64],
-    n_categories: int,
-    rng: np.random.Generator,
-) -> PartModel:
-    """Fit a candidate to a part of the examples, which may lack categories.
-
-    Parameters
-    ----------
-    features, labels
-        Of the part.
-    n_categories
-        How many categories there are in all.
-    """
-    present, numbers = np.unique(labels, return_inverse=True)
-    if len(present) == 1:
-        return PartModel(None, present, n_categories)
-    model = candidate.model(candidate.config)
-    model.fit(features, numbers.astype(np.int64), rng)
-    # What ships is a graph, and so it is graphs that are measured.
-    return PartModel(OnnxGraph(model.to_onnx(), candidate.model.name), present, n_categories)
-
-
-def _check_graph(model: Model, graph: bytes, features: npt.NDArray[np.float32]) -> None:
-    """Compare the exported graph with the model itself."""
-    exported = OnnxGraph(graph, model.name).run(features)
-    difference = float(np.abs(exported - model.predict_proba(features)).max())
-    if not difference <= model.tolerance:
-        raise ArtifactError(
-            f"{model.name}: the exported graph differs from the model by {difference:.2g}, "
-            f"more than {model.tolerance:.0e}; nothing was stored",
-            "please report this with the output of: mlforge doctor",
-        )

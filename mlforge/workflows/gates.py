@@ -2,38 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from mlforge.errors import ArtifactError
-from mlforge.evaluation.gates import Gate, GateAnswer, judge
+from mlforge.core.names import PRODUCTION, printable, suggestion
+from mlforge.errors import ConfigError
+from mlforge.evaluation.gates import Gate, GateAnswer, judge, parse_gate
 from mlforge.evaluation.records import Evaluation
 from mlforge.workflows.trained import TrainedModel, stored_model
 from mlforge.workflows.workspace import Workspace
 
-__all__ = ["has_failed", "judged", "verdict"]
+__all__ = ["AskedGates", "asked_gates", "has_failed", "judged", "verdict"]
+
+
+@dataclass(frozen=True)
+class AskedGates:
+    """Gates, and what they compare with.
+
+    Attributes
+    ----------
+    gates
+        The gates.
+    references
+        The evaluation of each model that a gate names; None where it could not be scored, or
+        nothing is production yet.
+    """
+
+    gates: tuple[Gate, ...]
+    references: Mapping[str, Evaluation | None]
+
+    def answers(self, evaluation: Evaluation | None) -> tuple[GateAnswer, ...]:
+        """Answer all of them for one model; its evaluation is None where nothing was scored."""
+        return tuple(
+            judge(gate, evaluation, self.references.get(gate.reference or ""))
+            for gate in self.gates
+        )
+
+
+def asked_gates(workspace: Workspace, texts: Iterable[str]) -> AskedGates:
+    """Read gates, each text once, and what they compare with.
+
+    Raises
+    ------
+    ConfigError
+        If a text is no gate, or names a model that there is not; ``production`` may be yet to come.
+    ArtifactError
+        If a model that one names is gone or damaged.
+    """
+    gates = tuple(parse_gate(text) for text in dict.fromkeys(texts))
+    named = [gate for gate in gates if gate.reference is not None]
+    return AskedGates(gates, {str(gate.reference): _reference(workspace, gate) for gate in named})
 
 
 def judged(
-    workspace: Workspace, models: Sequence[TrainedModel], gates: Sequence[Gate]
+    models: Sequence[TrainedModel], asked: AskedGates
 ) -> tuple[list[TrainedModel], Mapping[str, tuple[GateAnswer, ...]]]:
     """Return the models in the order of their merit, and the answers to the gates of each.
 
     A model that fails a gate comes after all that fail none; equals stay in the order in which
     they were asked for.
-
-    Raises
-    ------
-    ConfigError
-        If a gate names a version that there is not.
     """
-    names = dict.fromkeys(gate.reference for gate in gates if gate.reference is not None)
-    references = {name: _reference(workspace, name) for name in names}
-    answers = {
-        model.version: tuple(
-            judge(gate, model.evaluation, references.get(gate.reference or "")) for gate in gates
-        )
-        for model in models
-    }
+    answers = {model.version: asked.answers(model.evaluation) for model in models}
 
     def merit(model: TrainedModel) -> tuple[bool, float, float]:
         failed, evaluation = has_failed(answers[model.version]), model.evaluation
@@ -55,9 +84,15 @@ def verdict(answers: Sequence[GateAnswer]) -> str:
     return next((word for word in ("fail", "inconclusive") if word in given), "pass")
 
 
-def _reference(workspace: Workspace, name: str) -> Evaluation | None:
-    """Return what a version or alias is said to be; None where nothing bears that name yet."""
-    try:
-        return stored_model(workspace, workspace.artifacts.resolve(name)).evaluation
-    except ArtifactError:
+def _reference(workspace: Workspace, gate: Gate) -> Evaluation | None:
+    """Return the evaluation of the model that a gate names; None where there is none yet."""
+    store, name = workspace.artifacts, str(gate.reference)
+    known = {*store.versions(), *store.aliases.read()}
+    if name in known:
+        return stored_model(workspace, store.resolve(name)).evaluation
+    if name == PRODUCTION:
         return None
+    raise ConfigError(
+        f"gate {printable(gate.text)!r}: there is no version or alias {printable(name)!r}",
+        suggestion(name, {*known, PRODUCTION}),
+    )

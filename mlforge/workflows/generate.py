@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mlforge.core.names import printable
 from mlforge.core.records import Failure
 from mlforge.core.reporting import Advance, Reporter
 from mlforge.engines.local import LocalEngine
 from mlforge.errors import ConfigError, DataError
 from mlforge.storage.files import (
+    free_name,
     make_folder,
     move_files,
     remove_file,
@@ -30,10 +32,24 @@ from mlforge.storage.manifest import (
     read_outline,
     rewrite_manifest,
 )
+from mlforge.storage.sample_files import (
+    files_like_samples,
+    forget_files,
+    note_files,
+    own_files,
+)
 from mlforge.workflows.fetch import fetch_responses
 from mlforge.workflows.sample_lock import lock_entry, require_as_locked, require_lockable
-from mlforge.workflows.sample_plan import SamplePlan, Wish, keys_without_effect, make_plan
-from mlforge.workflows.sample_worker import SampleChunk, make_chunk, make_chunks, make_maker
+from mlforge.workflows.sample_plan import SamplePlan, Wish, make_plan
+from mlforge.workflows.sample_recipe import keys_without_effect
+from mlforge.workflows.sample_worker import (
+    Maker,
+    SampleChunk,
+    make_chunk,
+    make_chunks,
+    make_maker,
+    sample_file,
+)
 from mlforge.workflows.workspace import Workspace
 
 __all__ = ["GenerateOptions", "GenerateResult", "GeneratedCategory", "generate"]
@@ -56,7 +72,7 @@ class GenerateOptions:
     count
         Samples a category; where None, as many as an earlier run was asked for, else 20 a seed.
     force
-        Make every sample again.
+        Make every sample again; a service is asked again where its answer could not be used.
     dry_run
         Only say what would be done.
     workers
@@ -160,7 +176,10 @@ def generate(workspace: Workspace, options: GenerateOptions, reporter: Reporter)
     with exclusive(workspace.layout.artifacts):
         plans = _plans(workspace, options, reporter)
         failed = _make(workspace, plans, options, engine, reporter)
-        results = (_follow_lock if options.locked else _finish)(workspace, plans, failed)
+        if options.locked:
+            results = _follow_lock(workspace, plans, failed, reporter)
+        else:
+            results = _finish(workspace, plans, failed)
     return GenerateResult(tuple(results), dry_run=False, seconds=time.perf_counter() - start)
 
 
@@ -197,14 +216,14 @@ def _make(
     for plan in plans:
         if plan.generator.takes_endpoint and plan.missing:
             fetched[plan.category.code] = fetch_responses(
-                workspace, plan, options.allowed_hosts, reporter
+                workspace, plan, options.allowed_hosts, reporter, anew=options.force
             )
     for plan in plans:
         _require_space(plan, _mean_size(plan.standing or plan.kept), plan.n_missing)
     todo: list[tuple[SamplePlan, SampleChunk]] = []
     for plan in plans:
-        _begin(plan)
         maker = make_maker(workspace, plan.category, plan.recipe)
+        _begin(workspace, plan, _coming(plan, maker), reporter)
         found = fetched.get(plan.category.code)
         responses = found.responses if found else None
         todo += [(plan, c) for c in make_chunks(maker, plan.folder, plan.missing, responses)]
@@ -242,13 +261,51 @@ def _run(
         raise
 
 
-def _begin(plan: SamplePlan) -> None:
-    """Bring manifest and folder to what stays, so that a crash from here on loses nothing."""
+def _begin(workspace: Workspace, plan: SamplePlan, coming: Set[str], reporter: Reporter) -> None:
+    """Bring manifest and folder to what stays, so that a crash from here on loses nothing.
+
+    Parameters
+    ----------
+    coming
+        The names of the files that are to come into the folder.
+    """
     make_folder(plan.folder)
     remove_temporaries(plan.folder)
+    standing = {entry.file for entry in plan.standing}
+    others = files_like_samples(plan.folder) - standing
+    own = own_files(plan.folder, others)
+    _set_aside(workspace, plan, (others - own) & coming, reporter)
+    # Before the manifest forgets some of them, and before the others are there.
+    note_files(plan.folder, own | (coming - standing))
     # Whole before anything is added: a torn last line would swallow the first new one.
     _rewrite(plan, plan.folder, plan.standing)
-    _remove_others(plan.folder, {entry.file for entry in plan.standing})
+    for name in own:
+        remove_file(plan.folder / name)
+
+
+def _coming(plan: SamplePlan, maker: Maker) -> set[str]:
+    """Return the names of the files that a plan makes."""
+    return {
+        sample_file(copies.source, copy, maker.file_format)
+        for copies in plan.missing
+        for copy in copies
+    }
+
+
+def _set_aside(workspace: Workspace, plan: SamplePlan, names: Set[str], reporter: Reporter) -> None:
+    """Move files that somebody else put where samples go to where nothing of them is lost."""
+    if not names:
+        return
+    make_folder(workspace.layout.removed)
+    target = free_name(workspace.layout.removed, f"{plan.category.code}-samples")
+    make_folder(target)
+    move_files(sorted(names), plan.folder, target)
+    many = f"{len(names):,} files that mlforge did not make stood"
+    one = f"{printable(min(names))}, which mlforge did not make, stood"
+    reporter.warn(
+        f"{plan.category.code}: {one if len(names) == 1 else many} where samples go; "
+        f"moved to {target.relative_to(workspace.root)}"
+    )
 
 
 def _finish(
@@ -258,6 +315,7 @@ def _finish(
     for plan in plans:
         entries = _entries(plan.folder)
         _rewrite(plan, plan.folder, entries)
+        forget_files(plan.folder)
         if len(entries) == plan.n_planned:
             locked[plan.category.code] = lock_entry(plan, entries)
         results.append(_summary(plan, entries, failed.get(plan.category.code, ())))
@@ -266,7 +324,10 @@ def _finish(
 
 
 def _follow_lock(
-    workspace: Workspace, plans: Sequence[SamplePlan], failed: Mapping[str, Sequence[Failure]]
+    workspace: Workspace,
+    plans: Sequence[SamplePlan],
+    failed: Mapping[str, Sequence[Failure]],
+    reporter: Reporter,
 ) -> list[GeneratedCategory]:
     """Put what was made among the samples if all of it is what the lock says."""
     if any(failed.values()):
@@ -283,20 +344,25 @@ def _follow_lock(
             remove_tree(plan.folder)
         raise
     for plan, entries in zip(plans, made, strict=True):
+        _take_over(workspace, plan, entries, reporter)
         home = workspace.layout.samples(plan.category.code)
-        _take_over(plan, home, entries)
         results.append(_summary(plan, _entries(home), ()))
     return results
 
 
-def _take_over(plan: SamplePlan, home: Path, made: Sequence[Entry]) -> None:
+def _take_over(
+    workspace: Workspace, plan: SamplePlan, made: Sequence[Entry], reporter: Reporter
+) -> None:
     """Move samples to where they belong, and remove what should not be there."""
-    _begin(replace(plan, folder=home, standing=plan.kept))
+    home = workspace.layout.samples(plan.category.code)
+    coming = {entry.file for entry in made if not entry.failure}
+    _begin(workspace, replace(plan, folder=home, standing=plan.kept), coming, reporter)
     if made:
-        move_files([entry.file for entry in made if not entry.failure], plan.folder, home)
+        move_files(coming, plan.folder, home)
         for start in range(0, len(made), _SLICE):
             append_records(home, manifest_lines(plan.folder, made[start : start + _SLICE]))
         _rewrite(plan, home, _entries(home))
+    forget_files(home)
     remove_tree(plan.folder)
 
 
@@ -312,12 +378,6 @@ def _entries(folder: Path) -> tuple[Entry, ...]:
 
 def _rewrite(plan: SamplePlan, folder: Path, entries: tuple[Entry, ...]) -> None:
     rewrite_manifest(folder, Outline(plan.recipe.digest, plan.n_planned, plan.asked, entries))
-
-
-def _remove_others(folder: Path, named: set[str]) -> None:
-    for path in folder.glob("sample_*"):
-        if path.name not in named:
-            remove_file(path)
 
 
 def _mean_size(entries: Sequence[Entry]) -> float:

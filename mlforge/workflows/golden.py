@@ -7,7 +7,7 @@ another decoder, another OpenCV, another ONNX Runtime. Replaying its golden exam
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +17,17 @@ import numpy.typing as npt
 from mlforge.core.digest import digest_bytes
 from mlforge.errors import ArtifactError, SampleError
 from mlforge.modalities import Modality
+from mlforge.storage.artifact_manifest import AGAIN
 from mlforge.storage.artifacts import StoredArtifact
 from mlforge.storage.files import read_bytes
 from mlforge.workflows.dataset import Dataset
 from mlforge.workflows.predict import Predictor
 
-__all__ = ["GOLDEN_FILE", "Replay", "golden_difference", "golden_files", "replay"]
+__all__ = ["GOLDEN_FILE", "GOLDEN_PREFIX", "Replay", "golden_difference", "golden_files", "replay"]
 
-GOLDEN_FILE = "golden.json"
+GOLDEN_PREFIX = "golden"
+"""What the names of all files of golden examples begin with."""
+GOLDEN_FILE = f"{GOLDEN_PREFIX}.json"
 TOLERANCE = 1e-4
 """The largest difference of a probability that is taken for the same."""
 _MAX_EXAMPLES = 8
@@ -87,36 +90,65 @@ def replay(artifact: StoredArtifact) -> Replay:
     predictor = Predictor(artifact)
     if GOLDEN_FILE not in artifact.files:
         return Replay(0, 0.0)
-    where = f"{artifact.version}/{GOLDEN_FILE}"
-    try:
-        golden = json.loads(artifact.files[GOLDEN_FILE])
-        entries = list(golden["examples"])[:_MAX_EXAMPLES]
-        blobs = [artifact.files[entry["file"]] for entry in entries]
-        expected = np.array([entry["probabilities"] for entry in entries], np.float64)
-        tolerance = min(float(golden["tolerance"]), TOLERANCE)
-        features, probabilities = _said(predictor, blobs)
-        difference = float(np.abs(probabilities - expected).max())
-    # Its digests are right, and yet somebody else may have written it.
-    except (KeyError, RecursionError, SampleError, TypeError, ValueError) as error:
-        raise ArtifactError(
-            f"{where}: does not describe examples", "mlforge train --force"
-        ) from error
-    if not difference <= tolerance:
-        raise _different(artifact, entries, features, difference)
-    return Replay(len(entries), difference)
+    golden = _golden(artifact)
+    features, probabilities = _said(predictor, golden.blobs)
+    difference = float(np.abs(probabilities - golden.probabilities).max())
+    if not difference <= golden.tolerance:
+        raise _different(artifact, difference, same_features=features == golden.features)
+    return Replay(len(golden.blobs), difference)
 
 
 def golden_difference(first: StoredArtifact, second: StoredArtifact) -> float | None:
     """Return the largest difference of a probability between two artifacts of equal categories.
 
     None where `first`, whose golden examples are used, has none.
+
+    Raises
+    ------
+    ArtifactError
+        If they are not described as they should be.
     """
     if GOLDEN_FILE not in first.files:
         return None
-    entries = json.loads(first.files[GOLDEN_FILE])["examples"]
-    blobs = [first.files[entry["file"]] for entry in entries]
+    blobs = _golden(first).blobs
     rows = [_said(Predictor(artifact), blobs)[1] for artifact in (first, second)]
     return float(np.abs(rows[0] - rows[1]).max())
+
+
+@dataclass(frozen=True)
+class _Golden:
+    """The golden examples of an artifact: files, digests of features, and probabilities."""
+
+    blobs: list[bytes]
+    features: list[str]
+    probabilities: npt.NDArray[np.float64]
+    tolerance: float
+
+
+def _golden(artifact: StoredArtifact) -> _Golden:
+    described = artifact.read_json(GOLDEN_FILE)
+    try:
+        entries = list(described["examples"])[:_MAX_EXAMPLES]
+        golden = _Golden(
+            [artifact.files[entry["file"]] for entry in entries],
+            [entry.get("features") for entry in entries],
+            _told(entries, len(artifact.manifest["categories"])),
+            min(float(described["tolerance"]), TOLERANCE),
+        )
+    # Its digests are right, and yet somebody else may have written it.
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"{artifact.version}/{GOLDEN_FILE}: does not describe examples", artifact.remedy
+        ) from error
+    return golden
+
+
+def _told(entries: Sequence[Any], n_categories: int) -> npt.NDArray[np.float64]:
+    """Return the probabilities of some examples, ``n_examples x n_categories``."""
+    rows = np.array([entry["probabilities"] for entry in entries], np.float64)
+    if not entries or rows.shape != (len(entries), n_categories):
+        raise ValueError("not a probability of each category")
+    return rows
 
 
 def _blobs(dataset: Dataset, modality: Modality) -> dict[str, bytes]:
@@ -129,7 +161,7 @@ def _blobs(dataset: Dataset, modality: Modality) -> dict[str, bytes]:
         data = modality.encode(example, modality.formats[0], "high")
         if n_bytes + len(data) <= _MAX_BYTES:
             n_bytes += len(data)
-            blobs[f"golden-{len(blobs) + 1}.{modality.formats[0]}"] = data
+            blobs[f"{GOLDEN_PREFIX}-{len(blobs) + 1}.{modality.formats[0]}"] = data
     return blobs
 
 
@@ -137,26 +169,25 @@ def _said(
     predictor: Predictor, blobs: Sequence[bytes]
 ) -> tuple[list[str], npt.NDArray[np.float64]]:
     """Return the digest of the features of each example, and its probabilities."""
-    examples = [predictor.modality.decode(data) for data in blobs]
-    parts = [extractor.extract(examples) for extractor in predictor.extractors]
-    features = np.hstack(parts).astype("<f4")
-    return [digest_bytes(row.tobytes()) for row in features], predictor.probabilities(examples)
+    try:
+        examples = [predictor.modality.decode(data) for data in blobs]
+    except SampleError as error:
+        where = f"{predictor.version}: a golden example"
+        raise ArtifactError(f"{where}: {error.message}", AGAIN) from error
+    features = predictor.features(examples)
+    digests = [digest_bytes(row.tobytes()) for row in features.astype("<f4")]
+    return digests, predictor.from_features(features)
 
 
 def _different(
-    artifact: StoredArtifact,
-    entries: Sequence[Mapping[str, Any]],
-    features: Sequence[str],
-    difference: float,
+    artifact: StoredArtifact, difference: float, *, same_features: bool
 ) -> ArtifactError:
-    same = all(entry.get("features") == own for entry, own in zip(entries, features, strict=True))
-    where = "its graph gives other results" if same else "its features come out otherwise"
-    made = artifact.manifest.get("versions")
+    where = "its graph gives other results" if same_features else "its features come out otherwise"
     names = ("numpy", "opencv", "pillow", "onnxruntime")
-    libraries = made if isinstance(made, dict) else {}
+    libraries = artifact.manifest["versions"]
     listed = ", ".join(f"{name} {libraries[name]}" for name in names if name in libraries)
     return ArtifactError(
         f"{artifact.version}: it does not predict here what it did where it was made: "
         f"{where} (off by {difference:.2g})",
-        f"it was made with {listed or 'other libraries'}; install those, or train again",
+        f"it was made with {listed or 'other libraries'}; install those, or train one here",
     )

@@ -17,6 +17,7 @@ __all__ = ["AUTO", "Candidate", "Contest", "plan_contests"]
 
 ALL = "all"
 AUTO = "auto"
+_FOLDS_TO_CHOOSE = 3
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,13 @@ class Candidate:
         Its component.
     config
         Its parameters.
+    features
+        The extractors whose features it learns from, by name.
     """
 
     model: type[Model]
     config: Any
+    features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,11 @@ class Contest:
 
 
 def plan_contests(
-    settings: ProjectSettings, asked: Sequence[str], parameters: Sequence[str], tune: int | None
+    settings: ProjectSettings,
+    asked: Sequence[str],
+    parameters: Sequence[str],
+    tune: int | None,
+    feature_sets: Sequence[tuple[str, ...]],
 ) -> list[Contest]:
     """Return what is to be trained, one model from each contest.
 
@@ -62,12 +70,15 @@ def plan_contests(
         The project's settings.
     asked
         The models by name, ``all`` for every available one side by side, ``auto`` for the best of
-        them; those of the settings where empty.
+        them; those of the settings where empty. ``all`` and ``auto`` leave out what takes other
+        features than were asked for.
     parameters
         ``MODEL.KEY=VALUE`` as given on the command line.
     tune
         How many sets of parameters to try of each model, the given ones among them; none but these
         where None.
+    feature_sets
+        The extractors to learn from; of several sets the best is chosen.
 
     Raises
     ------
@@ -83,9 +94,15 @@ def plan_contests(
         if name not in (ALL, AUTO):
             MODELS.get(name, where=where)
     available = [component.name for component in MODELS.components() if component.available()]
-    single = available if ALL in names else [name for name in names if name != AUTO]
-    used = available if AUTO in names else single
-    entries = {name: _candidates(settings, name, given.pop(name, {}), tune) for name in used}
+    named = [name for name in names if name not in (ALL, AUTO)]
+    everything = available if {ALL, AUTO} & set(names) else []
+    entries = {
+        name: _candidates(settings, name, given.pop(name, {}), tune, feature_sets)
+        for name in dict.fromkeys((*everything, *named))
+    }
+    asked_for = {name for features in feature_sets for name in features}
+    fitting = [n for n in everything if asked_for.issuperset(entries[n][0].features)]
+    single = list(dict.fromkeys((*fitting, *named))) if ALL in names else named
     if given:
         unused = next(iter(given))
         MODELS.get(unused, where="--param")
@@ -95,14 +112,30 @@ def plan_contests(
         )
     contests = [Contest(name, entries[name]) for name in single]
     if AUTO in names:
-        contests.append(Contest(AUTO, tuple(c for group in entries.values() for c in group)))
+        contests.append(Contest(AUTO, _distinct([c for name in fitting for c in entries[name]])))
+    if settings.train.folds < _FOLDS_TO_CHOOSE and any(len(c.candidates) > 1 for c in contests):
+        raise ConfigError(
+            f"mlforge.toml: train.folds = {settings.train.folds}: choosing needs at least "
+            f"{_FOLDS_TO_CHOOSE}",
+            "set folds = 5, or name one model and its parameters",
+        )
     return contests
 
 
+def _distinct(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Return candidates without those that another one is the same as."""
+    covered = {(c.model.same_as, c.config, c.features) for c in candidates}
+    return tuple(c for c in candidates if (c.model.name, c.config, c.features) not in covered)
+
+
 def _candidates(
-    settings: ProjectSettings, name: str, given: Mapping[str, Any], tune: int | None
+    settings: ProjectSettings,
+    name: str,
+    given: Mapping[str, Any],
+    tune: int | None,
+    feature_sets: Sequence[tuple[str, ...]],
 ) -> tuple[Candidate, ...]:
-    """Return a model with its parameters, and beside it what tuning is to try."""
+    """Return a model with its parameters, and beside it what is to be tried, by feature sets."""
     component = MODELS.get(name)
     fixed = {**settings.models.get(name, {}), **given}
     where = f"parameters of {name}"
@@ -114,10 +147,14 @@ def _candidates(
         drawn = [dict(zip(space, values, strict=True)) for values in product(*space.values())]
         order = rng.permutation(len(drawn))
         sets += [{**fixed, **drawn[i]} for i in order]
-    configs = (component.configured(values, where).config for values in sets)
+    made = {model.config: model for model in (component.configured(v, where) for v in sets)}
     # What was drawn may be what was given.
-    distinct = islice(dict.fromkeys(configs), tune or 1)
-    return tuple(Candidate(component, config) for config in distinct)
+    distinct = list(islice(made.values(), tune or 1))
+    return tuple(
+        Candidate(component, model.config, features)
+        for model in distinct
+        for features in ([model.features] if model.features else feature_sets)
+    )
 
 
 def _parameters(texts: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
 from mlforge.core.arrays import array_to_bytes
 from mlforge.evaluation.records import Evaluation
-from mlforge.extractors import Extractor
+from mlforge.extractors import LearningExtractor
 from mlforge.storage.artifacts import StoredArtifact
 from mlforge.workflows.dataset import Dataset
 from mlforge.workflows.fits import FittedModel, TrainingJob
 from mlforge.workflows.golden import golden_files
+from mlforge.workflows.lessons import technique_versions
 from mlforge.workflows.provenance import data_facts, environment, portable, training_settings
 from mlforge.workflows.splits import TrainingData
 from mlforge.workflows.workspace import Workspace
@@ -60,7 +61,6 @@ class Package:
 def package(
     workspace: Workspace,
     data: TrainingData,
-    extractors: Sequence[Extractor],
     job: TrainingJob,
     fitted: FittedModel,
     created: str,
@@ -73,7 +73,7 @@ def package(
     }
     files = {GRAPH_FILE: fitted.graph, METRICS_FILE: json.dumps(metrics, indent=1).encode()}
     described = []
-    for extractor in extractors:
+    for extractor in fitted.extractors:
         state = {f"{extractor.name}.{name}": blob for name, blob in extractor.state().items()}
         files |= state
         described.append(
@@ -98,12 +98,12 @@ def package(
         "set_threshold": evaluation.sets.threshold if evaluation and evaluation.sets else None,
         "unknown": _unknown_entry(evaluation, novelty),
         "chosen_from": _tried(job, fitted),
-        "n_features": int(data.features.shape[1]),
+        "n_features": sum(len(extractor.names()) for extractor in fitted.extractors),
         "n_seeds": data.dataset.n_seeds,
         "n_samples": len(data.dataset.files) - data.dataset.n_seeds,
         "data": data_facts(data.dataset),
         "settings": training_settings(workspace),
-        "versions": _library_versions(modality.versions(), model.versions(), extractors),
+        "versions": _library_versions(workspace, data, fitted),
         "environment": environment(),
     }
     unproven = StoredArtifact(model.name, manifest, files)
@@ -129,6 +129,7 @@ def _tried(job: TrainingJob, fitted: FittedModel) -> dict[str, Any] | None:
         {
             "name": candidate.model.name,
             "parameters": dataclasses.asdict(candidate.config),
+            "features": list(candidate.features),
             "held_out_accuracy": accuracy,
         }
         for candidate, accuracy in fitted.tried
@@ -137,10 +138,12 @@ def _tried(job: TrainingJob, fitted: FittedModel) -> dict[str, Any] | None:
 
 
 def _library_versions(
-    modality: Mapping[str, str], model: Mapping[str, str], extractors: Sequence[Extractor]
+    workspace: Workspace, data: TrainingData, fitted: FittedModel
 ) -> dict[str, str]:
-    ours = {name: metadata.version(name) for name in ("mlforge", "onnxruntime")}
-    versions = {**ours, **modality, **model}
-    for extractor in extractors:
+    versions = {name: metadata.version(name) for name in ("mlforge", "onnxruntime")}
+    versions |= {**workspace.modality.versions(), **fitted.candidate.model.versions()}
+    for extractor in fitted.extractors:
         versions |= extractor.versions()
+    if any(isinstance(extractor, LearningExtractor) for extractor in fitted.extractors):
+        versions |= technique_versions(data.source.techniques)
     return dict(sorted(versions.items()))

@@ -32,6 +32,8 @@ __all__ = ["MAX_BYTES", "Predictor"]
 
 MAX_BYTES = 1_000_000_000
 """A file above this is not read: no example within the limits of decoding is larger."""
+_ROUNDING = 1e-3
+"""How far from 1 probabilities may sum to: graphs add up hundreds of float32."""
 
 
 class Predictor:
@@ -66,9 +68,9 @@ class Predictor:
         try:
             self._restore(artifact)
         # Its digests are right, and yet somebody else may have written it.
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ArtifactError(
-                f"{self.version}: its manifest does not describe a model", "mlforge train --force"
+                f"{self.version}: its manifest does not describe a model", artifact.remedy
             ) from error
 
     def _restore(self, artifact: StoredArtifact) -> None:
@@ -76,21 +78,20 @@ class Predictor:
         self.modality = _modality(manifest["modality"], self.version)
         self.extractors = [_extractor(e, self.modality, artifact) for e in manifest["extractors"]]
         self.codes = tuple(category["code"] for category in manifest["categories"])
-        self._names = [str(category["name"]) for category in manifest["categories"]]
-        self._min_confidence = [float(c["min_confidence"]) for c in manifest["categories"]]
+        self._names = [category["name"] for category in manifest["categories"]]
+        self._min_confidence = [c["min_confidence"] for c in manifest["categories"]]
         n_features = sum(len(extractor.names()) for extractor in self.extractors)
         if n_features != manifest["n_features"]:
             raise ArtifactError(
                 f"{self.version}: made for {manifest['n_features']} features, the extractors give "
                 f"{n_features}",
-                "mlforge train --force",
+                artifact.remedy,
             )
-        self._temperature = float(manifest["temperature"])
-        if not self._temperature > 0:
-            raise ValueError(f"temperature {self._temperature}")
+        self._temperature = manifest["temperature"]
         self._set_threshold = manifest.get("set_threshold")
-        self._novelty, self.unknown_threshold = _unknown(manifest.get("unknown"), artifact)
+        self._novelty, self.unknown_threshold = _unknown(artifact, n_features)
         self._graph = OnnxGraph(artifact.files["model.onnx"], f"{self.version}/model.onnx")
+        self._remedy = artifact.remedy
 
     @classmethod
     def load(cls, store: ArtifactStore, version: str | None = None) -> Predictor:
@@ -121,20 +122,22 @@ class Predictor:
 
     def decode_file(self, path: Path) -> Any:
         """Return a file's example; errors are those of `predict_file`."""
+        return self.decode(self.read(path), str(path))
+
+    def read(self, path: Path) -> bytes:
+        """Return a file's bytes; errors are those of `predict_file`."""
         with file_errors(path, "read"):
             n_bytes = path.stat().st_size if path.is_file() else None
         if n_bytes is None:
             what = "not a file" if path.exists() else "no such file"
             hint = f"mlforge batch {printable(str(path))} --output DIR" if path.is_dir() else ""
             raise SampleError(f"{printable(str(path))}: {'a folder' if hint else what}", hint)
-        if n_bytes > MAX_BYTES:
-            raise SampleError(
-                f"{printable(str(path))}: {format_size(n_bytes)}; at most {format_size(MAX_BYTES)}"
-            )
-        return self.decode(read_bytes(path), str(path))
+        _require_size(n_bytes, str(path))
+        return read_bytes(path)
 
     def decode(self, data: bytes, file: str) -> Any:
         """Return the example in a file's bytes; `file` is what messages call it."""
+        _require_size(len(data), file)
         try:
             return self.modality.decode(data)
         except SampleError as error:
@@ -149,21 +152,31 @@ class Predictor:
         return self.from_features(self.features(examples))
 
     def from_features(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return calibrated probabilities of rows of features, ``n_examples x n_categories``."""
-        values = self._graph.run(features).astype(np.float64)
+        """Return calibrated probabilities of rows of features, ``n_examples x n_categories``.
+
+        Raises
+        ------
+        ArtifactError
+            If the graph fails, or gives no probabilities of the categories.
+        """
+        values = self._graph.run(features)
         if values.shape != (len(features), len(self.codes)):
-            raise ArtifactError(
-                f"{self.version}/model.onnx: gives {' x '.join(map(str, values.shape))} "
-                f"probabilities for {len(features)} x {len(self.codes)}",
-                "mlforge train --force",
+            raise self._unfit(
+                f"{' x '.join(map(str, values.shape))} probabilities for {len(features)} x "
+                f"{len(self.codes)}"
             )
-        return scale(values, self._temperature)
+        if values.dtype.kind != "f" or not _are_probabilities(values):
+            raise self._unfit("no probabilities: numbers from 0 to 1 that sum to 1")
+        return scale(values.astype(np.float64), self._temperature)
 
     def novelty(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return how unlike the training examples each row of features is; 0 if nothing tells."""
         if self._novelty is None:
             return np.zeros(len(features))
         return self._novelty.score(features)
+
+    def _unfit(self, given: str) -> ArtifactError:
+        return ArtifactError(f"{self.version}/model.onnx: gives {given}", self._remedy)
 
     def prediction(
         self, probabilities: npt.NDArray[np.float64], file: str, *, known: bool
@@ -174,13 +187,15 @@ class Predictor:
         top = int(order[0])
         # Rounded first: what is shown as 0.8 is reliable where 0.8 is asked for.
         confidence = round(float(probabilities[top]), 6)
+        # Where too few seeds were held out to tell what is unknown, a confidence is no evidence.
+        measured = self._novelty is not None
         return Prediction(
             file=file,
             model=self.version,
             prediction=self.codes[top],
             category_name=self._names[top],
             confidence=confidence,
-            reliable=known and confidence >= self._min_confidence[top],
+            reliable=measured and known and confidence >= self._min_confidence[top],
             known=known,
             prediction_set=tuple(
                 self.codes[i] for i in prediction_set(probabilities, self._set_threshold)
@@ -190,20 +205,40 @@ class Predictor:
         )
 
 
-def _unknown(
-    described: dict[str, Any] | None, artifact: StoredArtifact
-) -> tuple[Novelty | None, float]:
+def _require_size(n_bytes: int, file: str) -> None:
+    if n_bytes > MAX_BYTES:
+        size = format_size(n_bytes)
+        raise SampleError(f"{printable(file)}: {size}; at most {format_size(MAX_BYTES)}")
+
+
+def _are_probabilities(values: npt.NDArray[np.floating[Any]]) -> bool:
+    # Mostly it is one short row, of which NumPy's reductions would take several times as long.
+    # Where one is not a number, neither is the sum.
+    return all(min(row) >= -_ROUNDING and abs(sum(row) - 1) <= _ROUNDING for row in values.tolist())
+
+
+def _unknown(artifact: StoredArtifact, n_features: int) -> tuple[Novelty | None, float]:
     """Return what tells unknown examples, and the score above which they are."""
+    described = artifact.manifest.get("unknown")
     if described is None:
         return None, float("inf")
-    files = described["state"].items()
-    arrays = {name: array_from_bytes(artifact.files[file]) for name, file in files}
-    return Novelty.restore(arrays), float(described["threshold"])
+    arrays = {name: _array(artifact, file) for name, file in described["state"].items()}
+    if arrays["centre"].shape != (n_features,):
+        raise ValueError("the arrays of the novelty score are not of these features")
+    return Novelty.restore(arrays), described["threshold"]
+
+
+def _array(artifact: StoredArtifact, file: str) -> npt.NDArray[np.float32]:
+    try:
+        return array_from_bytes(artifact.files[file], np.float32)
+    except ValueError as error:
+        where = f"{artifact.version}/{printable(file)}"
+        raise ArtifactError(f"{where}: {printable(str(error))[:200]}", artifact.remedy) from None
 
 
 def _modality(described: dict[str, Any], version: str) -> Modality:
     component = MODALITIES.get(described["name"], where=version)
-    return component(component.Config(**described["parameters"]))
+    return component(component.Config.restored(described["parameters"]))
 
 
 def _extractor(
@@ -214,13 +249,8 @@ def _extractor(
         raise ArtifactError(
             f"{artifact.version}: made with revision {described['revision']} of "
             f"{component.name}; this is revision {component.revision}",
-            "mlforge train --force",
+            artifact.remedy,
         )
-    config = component.Config(**_tuples(described["parameters"]))
+    config = component.Config.restored(described["parameters"])
     state = {name: artifact.files[file] for name, file in described["state"].items()}
-    return component.restore(config, state)
-
-
-def _tuples(values: dict[str, Any]) -> dict[str, Any]:
-    """JSON has lists where a configuration has tuples."""
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return component.restore(config, state).bound_to(modality)

@@ -14,9 +14,21 @@ from mlforge.storage.files import read_bytes
 from mlforge.workflows.dataset import Dataset
 from mlforge.workflows.workspace import Workspace
 
-__all__ = ["code_digest", "data_facts", "environment", "portable", "training_settings"]
+__all__ = [
+    "changed_configs",
+    "changed_data",
+    "changed_settings",
+    "code_digest",
+    "data_facts",
+    "environment",
+    "portable",
+    "processor",
+    "training_settings",
+]
 
 _SECTIONS = ("train", "predict")
+# What else of them decides: which models there are, and what they are for.
+_OF_NO_WEIGHT = ("models", "gates")
 
 
 def data_facts(dataset: Dataset) -> dict[str, Any]:
@@ -32,7 +44,8 @@ def data_facts(dataset: Dataset) -> dict[str, Any]:
         if row < dataset.n_seeds:
             seeds.append([file.digest, dataset.groups[row]])
         else:
-            samples.append([file.digest, int(dataset.seed_index[row])])
+            seed = int(dataset.seed_index[row])
+            samples.append([file.digest, dataset.files[seed].digest if seed >= 0 else None])
     categories = {
         code: {
             "n_seeds": len(seeds),
@@ -46,13 +59,49 @@ def data_facts(dataset: Dataset) -> dict[str, Any]:
     return {"digest": digest_json(categories), "categories": categories, "configs": configs}
 
 
+def changed_data(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what is not as it was, category by category; of two answers of `data_facts`."""
+    if now["digest"] == then["digest"]:
+        return ()
+    reasons = []
+    for code in sorted({*now["categories"], *then["categories"]}):
+        old, new = then["categories"].get(code), now["categories"].get(code)
+        if old is None or new is None:
+            reasons.append(f"{code}: {'added' if old is None else 'removed'} since")
+            continue
+        for kind in ("seeds", "samples"):
+            if old[kind] != new[kind]:
+                counts = f"{old[f'n_{kind}']} then, {new[f'n_{kind}']} now"
+                reasons.append(f"{code}: other {kind} ({counts})")
+    return tuple(reasons) or ("other groups of seeds",)
+
+
+def changed_configs(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return which categories are configured differently; of two answers of `data_facts`."""
+    return tuple(
+        f"{code}: another config.json"
+        for code, digest in then["configs"].items()
+        if now["configs"].get(code) != digest
+    )
+
+
+def changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return which settings that decide how a model is trained are others than they were."""
+    return tuple(
+        f"{section}.{key}: {old!r} then, {now[section].get(key)!r} now"
+        for section in _SECTIONS
+        for key, old in then.get(section, {}).items()
+        if key not in _OF_NO_WEIGHT and now[section].get(key) != old
+    )
+
+
 def environment() -> dict[str, Any]:
     """Return the kind of machine; nothing that names it, its user or a place on it."""
     return {
         "python": platform.python_version(),
         "system": platform.system(),
         "machine": platform.machine(),
-        "processor": _processor(),
+        "processor": processor(),
         "n_processors": os.cpu_count() or 1,
         "code": code_digest(),
     }
@@ -78,6 +127,16 @@ def portable(parameters: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def processor() -> str:
+    """Return what kind of processor it is; empty where that is not told."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor()
+
+
 @cache
 def code_digest() -> str:
     """Return the digest of mlforge's own code."""
@@ -90,13 +149,3 @@ def code_digest() -> str:
 
 def _is_path(value: str) -> bool:
     return PurePath(value).is_absolute() or value.startswith("~")
-
-
-def _processor() -> str:
-    """Return what kind of processor it is; empty where that is not told."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor()

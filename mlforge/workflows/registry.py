@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlforge.core.names import printable
-from mlforge.core.validation import validated
+from mlforge.core.names import PRODUCTION, printable
 from mlforge.errors import ArtifactError, ConfigError, MissingExtraError, StorageError
-from mlforge.extractors import EXTRACTORS
-from mlforge.modalities import MODALITIES
-from mlforge.storage.aliases import PRODUCTION, Alias
+from mlforge.storage.aliases import Alias
 from mlforge.storage.artifact_manifest import MANIFEST, identity, manifest_bytes
-from mlforge.storage.artifacts import StoredArtifact, stored_artifact
+from mlforge.storage.artifacts import stored_artifact
 from mlforge.storage.locking import exclusive
-from mlforge.storage.transport import read_transport, write_transport
-from mlforge.workflows.golden import Replay, replay
+from mlforge.storage.transport import is_transport, read_transport, write_transport
+from mlforge.workflows.proof import prove, prove_apart
 from mlforge.workflows.workspace import Workspace
 
 __all__ = [
@@ -31,6 +29,7 @@ __all__ = [
     "promote",
     "prune",
     "remove_model",
+    "require_unnamed",
     "rollback",
     "verify_models",
 ]
@@ -118,7 +117,7 @@ def promote(workspace: Workspace, name: str, alias: str = PRODUCTION) -> Alias:
     """
     store = workspace.artifacts
     version = store.resolve(name)
-    _prove(store.load(version))
+    prove(store.load(version))
     with exclusive(store.models):
         # It may have been removed since.
         return store.aliases.promote(alias, store.resolve(version), _now())
@@ -152,21 +151,38 @@ def verify_models(workspace: Workspace, name: str | None = None) -> list[Version
     return [_check(workspace, version) for version in versions]
 
 
-def remove_model(workspace: Workspace, version: str) -> None:
-    """Remove a version, and the aliases that name it.
+def remove_model(workspace: Workspace, version: str, *, force: bool = False) -> tuple[str, ...]:
+    """Remove a version, and return the aliases that named it and are gone with it.
 
     Raises
     ------
     ArtifactError
         If there is no such version.
+    ConfigError
+        If an alias names it, unless `force`.
     """
     store = workspace.artifacts
-    with exclusive(store.models):
+    with _alone(workspace):
         if version not in store.versions():
             store.resolve(version)
             raise ArtifactError(f"{printable(version)} is an alias", "name the version itself")
+        named = require_unnamed(workspace, version, force=force)
         store.aliases.drop(version)
         store.remove(version)
+    return named
+
+
+def require_unnamed(workspace: Workspace, version: str, *, force: bool = False) -> tuple[str, ...]:
+    """Return the aliases that name a version; raise `ConfigError` where some do, unless `force`."""
+    aliases = workspace.artifacts.aliases.read().values()
+    named = tuple(alias.name for alias in aliases if alias.version == version)
+    if named and not force:
+        raise ConfigError(
+            f"{version} is {', '.join(named)}",
+            f"promote another first: mlforge models promote VERSION {named[0]}, "
+            f"or: mlforge models remove {version} --force",
+        )
+    return named
 
 
 def plan_prune(workspace: Workspace, keep: int) -> Prune:
@@ -191,7 +207,7 @@ def plan_prune(workspace: Workspace, keep: int) -> Prune:
 def prune(workspace: Workspace, keep: int) -> Prune:
     """Remove the versions that nothing needs; see `plan_prune`."""
     store = workspace.artifacts
-    with exclusive(store.models):
+    with _alone(workspace):
         plan = plan_prune(workspace, keep)
         for version in plan.removed:
             store.remove(version)
@@ -210,6 +226,11 @@ def export_model(workspace: Workspace, name: str, output: Path) -> str:
     artifact = store.load(store.resolve(name))
     if output.is_dir():
         raise ConfigError(f"{printable(str(output))}: a folder", "name a file: model.mlforge")
+    if output.exists() and not is_transport(output):
+        raise ConfigError(
+            f"{printable(str(output))}: is there, and no exported model",
+            f"name another file: {artifact.version}.mlforge",
+        )
     manifest = manifest_bytes(artifact.manifest)
     write_transport(output, {MANIFEST: manifest, **artifact.files})
     return artifact.version
@@ -232,54 +253,40 @@ def import_model(workspace: Workspace, file: Path) -> Imported:
     known = _find(workspace, artifact.manifest)
     if known is not None:
         return Imported(known, artifact.version, is_new=False)
-    _prove(artifact)
-    with exclusive(workspace.layout.artifacts):
+    prove_apart(artifact)
+    with _alone(workspace):
         known = _find(workspace, artifact.manifest)
         version = store.adopt(artifact) if known is None else known
     return Imported(version, artifact.version, is_new=known is None)
 
 
+@contextmanager
+def _alone(workspace: Workspace) -> Iterator[None]:
+    """Hold both locks: no training counts on a version meanwhile, and no alias moves."""
+    with exclusive(workspace.layout.artifacts), exclusive(workspace.artifacts.models):
+        yield
+
+
 def _find(workspace: Workspace, manifest: Mapping[str, Any]) -> str | None:
-    """Return the version that is the same artifact, whatever its number."""
+    """Return the version that is the same artifact, whatever its number, and is whole."""
     wanted = identity(manifest)
     for version in workspace.artifacts.versions():
         try:
             if identity(workspace.artifacts.manifest(version)) == wanted:
+                workspace.artifacts.load(version)
                 return version
-        except ArtifactError:
+        except (ArtifactError, StorageError):
             continue
     return None
 
 
 def _check(workspace: Workspace, version: str) -> VersionCheck:
     try:
-        result = _prove(workspace.artifacts.load(version))
+        result = prove_apart(workspace.artifacts.load(version))
     except (ArtifactError, ConfigError, MissingExtraError, StorageError) as error:
         return VersionCheck(version, error.message, error.hint)
     difference = result.difference if result.n_examples else None
     return VersionCheck(version, n_golden=result.n_examples, difference=difference)
-
-
-def _prove(artifact: StoredArtifact) -> Replay:
-    """Hold that an artifact's parameters are allowed and that it predicts what it did."""
-    manifest = artifact.manifest
-    try:
-        modality = manifest["modality"]["name"]
-        parts: Sequence[tuple[Any, Mapping[str, Any]]] = [
-            (MODALITIES.get(modality, where=artifact.version), manifest["modality"]),
-            *(
-                (EXTRACTORS.get(described["name"], modality, artifact.version), described)
-                for described in manifest["extractors"]
-            ),
-        ]
-        for component, described in parts:
-            validated(component.Config, dict(described["parameters"]), artifact.version)
-    # Its digests are right, and yet somebody else may have written it.
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(
-            f"{artifact.version}: its manifest does not describe a model", "mlforge train --force"
-        ) from error
-    return replay(artifact)
 
 
 def _now() -> str:

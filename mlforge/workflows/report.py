@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from mlforge.core.digest import digest_json
 from mlforge.core.reporting import Reporter
+from mlforge.core.validation import validated
 from mlforge.errors import ArtifactError, MlforgeError
-from mlforge.evaluation.gates import GateAnswer, parse_gate
+from mlforge.evaluation.gates import GateAnswer
 from mlforge.evaluation.records import DeepEvaluation, Evaluation
 from mlforge.modalities import MODALITIES, Modality
 from mlforge.report import (
@@ -21,9 +22,10 @@ from mlforge.report import (
     render,
     with_pictures,
 )
+from mlforge.storage.artifact_manifest import AGAIN
 from mlforge.storage.files import make_folder, read_bytes, write_text
 from mlforge.workflows.deep import stored_deep
-from mlforge.workflows.gates import judged
+from mlforge.workflows.gates import asked_gates
 from mlforge.workflows.trained import TrainedModel, best_first, stored_model
 from mlforge.workflows.workspace import Workspace
 
@@ -71,6 +73,9 @@ class WrittenReport:
 def report(workspace: Workspace, name: str | None, reporter: Reporter) -> WrittenReport:
     """Write the report of a model, with everything that was computed so far.
 
+    Gates are answered as the newest `train` answered them, if this model was among its own, and
+    those of ``mlforge.toml`` that it did not know as of now.
+
     Parameters
     ----------
     name
@@ -80,15 +85,16 @@ def report(workspace: Workspace, name: str | None, reporter: Reporter) -> Writte
     ------
     ArtifactError
         If there is no such model, or what is stored of it is damaged.
+    ConfigError
+        If a gate is wrong.
     """
     version = workspace.artifacts.resolve(name)
     model = stored_model(workspace, version)
     manifest = workspace.artifacts.manifest(version)
     deep = stored_deep(workspace, version)
-    gates = [parse_gate(text) for text in workspace.settings.train.gates]
-    _, answers = judged(workspace, [model], gates)
     others = _same_training(workspace, manifest)
-    data = report_data(workspace, model, manifest, others, deep, answers[version])
+    answers = _gate_answers(workspace, model)
+    data = report_data(workspace, model, manifest, others, deep, answers)
     page = illustrated_page(data, SeedPictures(workspace.modality, seed_paths(workspace, reporter)))
     file = workspace.layout.report(version)
     make_folder(file.parent)
@@ -140,6 +146,7 @@ def report_data(
                 for entry in manifest["categories"]
             ),
             leaderboard=tuple(_row(other) for other in others),
+            tried=model.tried,
             gates=tuple(gates),
             libraries=_texts(manifest["versions"]),
             environment=_texts(manifest.get("environment", {})),
@@ -148,7 +155,7 @@ def report_data(
     # Its digests are right, and yet somebody else may have written it.
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(
-            f"{model.version}: its manifest does not describe a training", "mlforge train --force"
+            f"{model.version}: its manifest does not describe a training", AGAIN
         ) from error
 
 
@@ -191,10 +198,23 @@ def illustrated_page(data: ReportData, pictures: SeedPictures) -> str:
     """Return the page with as many pictures of the seeds as fit into it."""
     seeds = data.evaluation.seeds if data.evaluation else ()
     digests = {seed.file: seed.digest for seed in seeds}
-    budget = MAX_BYTES - _MARGIN - len(render(data).encode())
+    fitting, budget = _without_what_does_not_fit(data)
     return render(
-        with_pictures(data, lambda file, side: pictures.load(digests.get(file, ""), side), budget)
+        with_pictures(
+            fitting, lambda file, side: pictures.load(digests.get(file, ""), side), budget
+        )
     )
+
+
+def _without_what_does_not_fit(data: ReportData) -> tuple[ReportData, int]:
+    """Return what a page without a picture has room for, and how many bytes pictures may take.
+
+    How long names grow by escaping shows only on the page.
+    """
+    room = MAX_BYTES - _MARGIN
+    while (n_bytes := len(render(data).encode())) > room and data.max_cards:
+        data = replace(data, max_cards=data.max_cards // 2)
+    return data, room - n_bytes
 
 
 def seed_paths(workspace: Workspace, reporter: Reporter) -> dict[str, Path]:
@@ -208,6 +228,17 @@ def seed_paths(workspace: Workspace, reporter: Reporter) -> dict[str, Path]:
             continue
         paths |= {seed.digest: seed.path for seed in seeds}
     return paths
+
+
+def _gate_answers(workspace: Workspace, model: TrainedModel) -> tuple[GateAnswer, ...]:
+    """Return the answers of the newest `train`, and those to what is demanded since."""
+    told = tuple(
+        validated(GateAnswer, answer, "artifacts/latest.json: answers")
+        for answer in workspace.artifacts.notes.latest_answers(model.version)
+    )
+    known = {answer.gate for answer in told}
+    since = [gate for gate in workspace.settings.train.gates if gate not in known]
+    return told + asked_gates(workspace, since).answers(model.evaluation)
 
 
 def _same_training(workspace: Workspace, manifest: Mapping[str, Any]) -> list[TrainedModel]:

@@ -18,14 +18,16 @@ from mlforge.storage.artifacts import ArtifactStore, StoredArtifact
 from mlforge.storage.files import TEMPORARY_PREFIX, remove_tree
 from mlforge.storage.locking import exclusive
 from mlforge.workflows.dataset import folder_dataset, project_dataset
-from mlforge.workflows.golden import golden_difference
-from mlforge.workflows.provenance import data_facts, portable
+from mlforge.workflows.golden import GOLDEN_PREFIX, golden_difference
+from mlforge.workflows.packaging import METRICS_FILE
+from mlforge.workflows.provenance import changed_configs, changed_data, data_facts, portable
+from mlforge.workflows.report import REPORT_FILE
 from mlforge.workflows.train import TrainOptions, train
 from mlforge.workflows.workspace import Workspace
 
 __all__ = ["Reproduction", "reproduce"]
 
-_GRAPH = "model.onnx"
+_CALIBRATION = ("temperature", "set_threshold", "unknown")
 _SUFFIX = "-reproduce"
 
 
@@ -38,9 +40,11 @@ class Reproduction:
     version
         The version that was to be reproduced.
     verdict
-        ``same``: the graph is the same byte for byte, and so is its calibration. ``differs``: it
-        was trained again and came out otherwise. ``data changed``: it was not trained, since the
-        seeds or samples are not those it was trained on.
+        ``same``: graph, state of the extractors and what tells unknown examples are the same byte
+        for byte, and so is its calibration, which does not count where the model was chosen: it
+        then comes from all that it was chosen from.
+        ``differs``: it was trained again and came out otherwise. ``data changed``: it was not
+        trained, since the seeds or samples are not those it was trained on.
     reasons
         What is not as it was: categories, libraries, the machine.
     difference
@@ -83,6 +87,8 @@ class _Past(Workspace):
         model, modality = manifest["model"], manifest["modality"]
         values = {
             **manifest["settings"],
+            # What was demanded of the model decides nothing here.
+            "train": {**manifest["settings"]["train"], "gates": ()},
             "modality": modality["name"],
             modality["name"]: modality["parameters"],
             "features": features,
@@ -129,7 +135,7 @@ def reproduce(
         )
     past = _Past(workspace.root, manifest)
     try:
-        changed = _changed_data(past, reporter, data)
+        changed = _changed_data(past, reporter, LocalEngine(workers), data)
         if changed:
             return Reproduction(version, "data changed", changed, None)
         again = _train(past, reporter, data, workers)
@@ -158,9 +164,9 @@ def _train(
 
 
 def _compared(artifact: StoredArtifact, again: StoredArtifact) -> Reproduction:
-    same = artifact.files[_GRAPH] == again.files[_GRAPH] and all(
-        artifact.manifest.get(key) == again.manifest.get(key)
-        for key in ("temperature", "set_threshold", "unknown")
+    calibration = () if artifact.manifest.get("chosen_from") else _CALIBRATION
+    same = _lasting(artifact) == _lasting(again) and all(
+        artifact.manifest.get(key) == again.manifest.get(key) for key in calibration
     )
     difference = golden_difference(artifact, again)
     if same:
@@ -170,35 +176,30 @@ def _compared(artifact: StoredArtifact, again: StoredArtifact) -> Reproduction:
     return Reproduction(artifact.version, "differs", reasons or unknown, difference)
 
 
-def _changed_data(past: _Past, reporter: Reporter, data: Path | None) -> tuple[str, ...]:
+def _lasting(artifact: StoredArtifact) -> dict[str, bytes]:
+    """Return the files that say what an artifact predicts, and not when it was trained."""
+    told = {METRICS_FILE, REPORT_FILE}
+    return {
+        name: data
+        for name, data in artifact.files.items()
+        if name not in told and not name.startswith(GOLDEN_PREFIX)
+    }
+
+
+def _changed_data(
+    past: _Past, reporter: Reporter, engine: LocalEngine, data: Path | None
+) -> tuple[str, ...]:
     """Return what is not as it was, category by category."""
-    engine = LocalEngine()
     dataset = (
         project_dataset(past, engine, reporter)
         if data is None
         else folder_dataset(past, data, engine, reporter)
     )
-    now, then = data_facts(dataset), past.manifest["data"]
-    if now["digest"] == then["digest"]:
-        return ()
-    reasons = []
-    for code in sorted({*now["categories"], *then["categories"]}):
-        old, new = then["categories"].get(code), now["categories"].get(code)
-        if old is None or new is None:
-            reasons.append(f"{code}: {'added' if old is None else 'removed'} since")
-            continue
-        for kind in ("seeds", "samples"):
-            if old[kind] != new[kind]:
-                counts = f"{old[f'n_{kind}']} then, {new[f'n_{kind}']} now"
-                reasons.append(f"{code}: other {kind} ({counts})")
-    return tuple(reasons) or ("other groups of seeds",)
+    return changed_data(past.manifest["data"], data_facts(dataset))
 
 
 def _changed_surroundings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    reasons = []
-    for code, digest in then["data"]["configs"].items():
-        if now["data"]["configs"].get(code) != digest:
-            reasons.append(f"{code}: another config.json")
+    reasons = [*changed_configs(then["data"], now["data"])]
     for section in ("versions", "environment"):
         for name in sorted({*then[section], *now[section]}):
             old, new = then[section].get(name), now[section].get(name)

@@ -9,7 +9,8 @@ from mlforge.core.records import SampleRecord, Source
 from mlforge.errors import DataError
 from mlforge.storage.lock_file import LockedCategory
 from mlforge.storage.manifest import Entry, samples_digest
-from mlforge.workflows.sample_plan import Recipe, SamplePlan
+from mlforge.workflows.sample_plan import SamplePlan
+from mlforge.workflows.sample_recipe import Recipe
 
 __all__ = [
     "cause_of_difference",
@@ -33,6 +34,7 @@ def lock_entry(plan: SamplePlan, entries: Iterable[Entry]) -> LockedCategory:
         seeds=LockedCategory.shortened([source.digest for source in plan.sources]),
         samples=samples_digest(entries),
         versions=plan.recipe.versions,
+        asked=plan.asked is not None,
     )
 
 

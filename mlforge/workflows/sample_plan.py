@@ -7,32 +7,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
 
-from mlforge.core.digest import digest_bytes, digest_json, json_bytes
-from mlforge.core.names import printable, suggestion
+from mlforge.core.digest import digest_bytes, json_bytes
+from mlforge.core.names import printable
 from mlforge.core.records import Failure, Source
-from mlforge.core.validation import validated
 from mlforge.errors import ConfigError, DataError
-from mlforge.generators import GENERATORS, Generator, GeneratorConfig
+from mlforge.generators import Generator
 from mlforge.storage.files import read_bytes
 from mlforge.storage.lock_file import LockedCategory
 from mlforge.storage.manifest import Entry, Outline, read_outline
+from mlforge.workflows.sample_recipe import Recipe, make_recipe
 from mlforge.workflows.workspace import Category, SeedFolder, Workspace
 
 __all__ = [
     "N_DIGITS",
     "Copies",
-    "Recipe",
     "SamplePlan",
     "Wish",
-    "keys_without_effect",
-    "make_generator",
     "make_plan",
-    "make_recipe",
-    "sample_digest",
     "sources_of",
 ]
 
 DEFAULT_PER_SOURCE = 20
+# More than any disk holds, and few enough for Python to count a range of them.
+MAX_COUNT = 10**15
 # So many digits of a source's digest stand in the file names of its samples.
 N_DIGITS = 8
 
@@ -57,35 +54,6 @@ class Wish:
     keep: bool = True
     noted: LockedCategory | None = None
     locked: bool = False
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that shapes a category's samples besides their sources.
-
-    Attributes
-    ----------
-    generator
-        The generator, with its techniques.
-    config
-        The digest of the configuration and of the revisions of the code. Draws depend on it, and
-        not on the libraries: another version of one that computes the same gives the same samples.
-    versions
-        The versions of the libraries that decide a sample's bytes.
-    """
-
-    generator: Generator
-    config: str
-    versions: Mapping[str, str]
-
-    @property
-    def digest(self) -> str:
-        """The digest of everything; samples that were made with another one are out of date."""
-        return self.digest_with(self.versions)
-
-    def digest_with(self, versions: Mapping[str, str]) -> str:
-        """Return what `digest` would be with other versions of the libraries."""
-        return digest_json({"config": self.config, "versions": dict(versions)})
 
 
 @dataclass(frozen=True)
@@ -127,6 +95,8 @@ class SamplePlan:
         How many samples were asked for.
     origin
         Who asked: ``option``, ``lock``, ``earlier`` (an earlier run) or ``default``.
+    asked
+        The number that somebody asked for, now or earlier; None where it is the default.
     n_planned
         How many there can be: fewer where copies of a source would repeat.
     missing
@@ -151,6 +121,7 @@ class SamplePlan:
     sources: tuple[Source, ...]
     n_wanted: int
     origin: str
+    asked: int | None
     n_planned: int
     missing: tuple[Copies, ...]
     kept: tuple[Entry, ...]
@@ -175,11 +146,6 @@ class SamplePlan:
         """How many samples are not made again."""
         return sum(not entry.failure for entry in self.kept)
 
-    @property
-    def asked(self) -> int | None:
-        """The number that somebody asked for; None where it is the default."""
-        return None if self.origin == "default" else self.n_wanted
-
 
 def make_plan(workspace: Workspace, category: Category, wish: Wish) -> SamplePlan:
     """Compare what a category is to have with what there is.
@@ -197,6 +163,11 @@ def make_plan(workspace: Workspace, category: Category, wish: Wish) -> SamplePla
     home = workspace.layout.samples(category.code)
     outline = read_outline(home)
     n_wanted, origin = _count(wish, outline, len(sources))
+    if n_wanted > MAX_COUNT:
+        raise ConfigError(
+            f"{category.code}: {n_wanted} samples are wanted; at most {MAX_COUNT:,} are made",
+            f"mlforge samples generate {category.code} --count N",
+        )
     shares = _shares(len(sources), n_wanted, recipe.generator.limit_per_seed())
     limits = {source.digest: share for source, share in zip(sources, shares, strict=True)}
     usable = _usable(outline, home, recipe, limits, _is_whole if wish.locked else _is_there)
@@ -213,6 +184,7 @@ def make_plan(workspace: Workspace, category: Category, wish: Wish) -> SamplePla
         sources,
         n_wanted,
         origin,
+        _asked(wish, n_wanted, origin),
         sum(shares),
         _missing(sources, shares, kept + standing if wish.locked else kept),
         kept,
@@ -249,95 +221,6 @@ def sources_of(category: Category, generator: Generator, seeds: SeedFolder) -> t
     return tuple(sources)
 
 
-def make_recipe(workspace: Workspace, category: Category) -> Recipe:
-    """Return everything that shapes a category's samples besides their sources.
-
-    Raises
-    ------
-    ConfigError
-        If the configuration is wrong.
-    """
-    generator = make_generator(workspace, category)
-    modality = workspace.modality
-    versions = {**modality.versions(), **generator.versions()}
-    for technique in generator.techniques:
-        versions |= technique.versions()
-    # Inputs are sources: a new one leaves the samples of the others as they are.
-    settings = category.config.model_copy(update={"sample_inputs": ()})
-    config = digest_json(
-        {
-            "config": settings.sample_digest(),
-            "generator": [generator.revision, generator.parameters()],
-            "modality": [modality.name, modality.parameters()],
-            "techniques": [[t.name, t.revision, t.parameters()] for t in generator.techniques],
-        }
-    )
-    return Recipe(generator, config, versions)
-
-
-def sample_digest(workspace: Workspace, category: Category) -> str:
-    """Return the digest of everything that shapes a category's samples besides their sources."""
-    return make_recipe(workspace, category).digest
-
-
-def make_generator(workspace: Workspace, category: Category) -> Generator:
-    """Make a category's generator from its configuration.
-
-    Raises
-    ------
-    ConfigError
-        If the method, a parameter or a technique is unknown or wrong.
-    """
-    settings = category.config.generation_settings
-    where = f"categories/{category.code}/config.json: generation_settings"
-    component = _method(workspace, category)
-    component.require_available()
-    known = component.Config.__dataclass_fields__
-    values = {key: value for key, value in settings.parameters.items() if key in known}
-    config = validated(component.Config, values, f"{where}.parameters")
-    if not isinstance(config, GeneratorConfig):
-        raise ConfigError(f"{where}.method: the Config of {component.name!r} is no GeneratorConfig")
-    formats = workspace.modality.formats
-    if config.format is not None and config.format not in formats:
-        raise ConfigError(
-            f"{where}.parameters.format: unknown format {config.format!r}",
-            suggestion(config.format, formats),
-        )
-    return component(category.config, workspace.modality, config)
-
-
-def keys_without_effect(workspace: Workspace, category: Category) -> list[str]:
-    """Return a sentence for each key of a configuration that has no effect here."""
-    config = category.config
-    generator = _method(workspace, category)
-    known = generator.Config.__dataclass_fields__
-    sentences = [
-        f"generation_settings.parameters.{printable(key)}: not known to {generator.name}; no effect"
-        for key in config.generation_settings.parameters
-        if key not in known
-    ]
-    thresholds = config.quality_thresholds
-    if not workspace.modality.has_duration:
-        sentences += [
-            f"quality_thresholds.{key}: no effect on {workspace.modality.name}s"
-            for key in ("min_duration", "max_duration")
-            if getattr(thresholds, key) is not None
-        ]
-    if config.target is not None:
-        sentences.append("target: no effect in classification")
-    if config.generation_settings.api_endpoint is not None and not generator.takes_endpoint:
-        sentences.append(f"generation_settings.api_endpoint: no effect with {generator.name}")
-    if config.sample_inputs and not generator.takes_inputs:
-        sentences.append(f"sample_inputs: no effect with {generator.name}")
-    return [f"categories/{category.code}/config.json: {sentence}" for sentence in sentences]
-
-
-def _method(workspace: Workspace, category: Category) -> type[Generator]:
-    where = f"categories/{category.code}/config.json: generation_settings.method"
-    method = category.config.generation_settings.method
-    return GENERATORS.get(method, workspace.modality.name, where)
-
-
 def _count(wish: Wish, outline: Outline | None, n_sources: int) -> tuple[int, str]:
     """Return how many samples a category is to have, and who says so."""
     default = DEFAULT_PER_SOURCE * n_sources
@@ -347,9 +230,16 @@ def _count(wish: Wish, outline: Outline | None, n_sources: int) -> tuple[int, st
         return wish.count, "option"
     if outline is not None:
         return (default, "default") if outline.asked is None else (outline.asked, "earlier")
-    if wish.noted and wish.noted.count != DEFAULT_PER_SOURCE * len(wish.noted.seeds):
+    if wish.noted and wish.noted.asked:
         return wish.noted.count, "earlier"
     return default, "default"
+
+
+def _asked(wish: Wish, n_wanted: int, origin: str) -> int | None:
+    """Return the count if somebody ever asked for it."""
+    if origin == "lock":
+        return n_wanted if wish.noted and wish.noted.asked else None
+    return None if origin == "default" else n_wanted
 
 
 def _shares(n_sources: int, count: int, limit: int | None) -> list[int]:

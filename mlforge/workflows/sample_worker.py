@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from mlforge.core.digest import digest_bytes
+from mlforge.core.names import printable
 from mlforge.core.randomness import Streams
 from mlforge.core.records import SampleRecord, Source
 from mlforge.core.units import format_size
-from mlforge.errors import SampleError
+from mlforge.errors import MissingDecoderError, SampleError
 from mlforge.generators import Generator
 from mlforge.modalities import Modality
 from mlforge.storage.files import read_bytes, write_batch
 from mlforge.storage.manifest import manifest_line
-from mlforge.workflows.sample_plan import N_DIGITS, Copies, Recipe
+from mlforge.workflows.sample_plan import N_DIGITS, Copies
+from mlforge.workflows.sample_recipe import Recipe
 from mlforge.workflows.workspace import Category, Workspace
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "make_chunks",
     "make_maker",
     "portions",
+    "sample_file",
 ]
 
 MAX_DRAWS = 11
@@ -84,7 +87,7 @@ def make_maker(workspace: Workspace, category: Category, recipe: Recipe) -> Make
     return Maker(
         recipe.generator,
         workspace.modality,
-        recipe.generator.config.format or workspace.modality.formats[0],
+        recipe.generator.file_format,
         thresholds.min_quality,
         thresholds.max_bytes,
         recipe.config,
@@ -152,16 +155,22 @@ def draw_samples(maker: Maker, portion: Portion) -> Iterator[tuple[SampleRecord,
     """Make samples in memory."""
     streams = Streams(("samples", maker.config, portion.source.digest))
     example: Any = portion.source.name
-    reason = ""
-    if portion.source.path is not None:
-        example, reason = _decoded(maker, portion.source.path)
+    reason, decoded = "", None
     for number, copy in enumerate(portion.copies):
-        if portion.responses:
-            example, reason = _decoded(maker, portion.responses[number])
+        path = portion.responses[number] if portion.responses else portion.source.path
+        # One answer may serve all copies.
+        if path is not None and path != decoded:
+            example, reason = _decoded(maker, path)
+            decoded = path
         if reason:
             yield _failed(portion.source, copy, reason), b""
         else:
             yield _make_sample(maker, portion.source, example, copy, streams)
+
+
+def sample_file(source: Source, copy: int, file_format: str) -> str:
+    """Return the name of a sample's file."""
+    return f"sample_{source.digest[:N_DIGITS]}_{copy:04d}.{file_format}"
 
 
 def _portion(
@@ -176,11 +185,13 @@ def _portion(
 def _decoded(maker: Maker, path: Path) -> tuple[Any, str]:
     """Return an example, or why there is none.
 
-    A file with this content never decodes, so that this is noted. A file that cannot be read now
-    may be readable later, and stops the run.
+    A file with this content never decodes, so that this is noted. A file that cannot be read now,
+    or not on this machine, may be readable later, and stops the run.
     """
     try:
         return maker.generator.decode(read_bytes(path)), ""
+    except MissingDecoderError as error:
+        raise MissingDecoderError(f"{printable(path.name)}: {error.message}", error.hint) from None
     except SampleError as error:
         return None, error.message
 
@@ -203,7 +214,7 @@ def _make_sample(
     if len(data) > maker.max_bytes:
         reason = f"{format_size(len(data))}, above max_file_size {format_size(maker.max_bytes)}"
         return _failed(source, copy, reason), b""
-    file = f"sample_{source.digest[:N_DIGITS]}_{copy:04d}.{maker.file_format}"
+    file = sample_file(source, copy, maker.file_format)
     digest = digest_bytes(data)
     record = SampleRecord(file, source.digest, copy, digest, len(data), quality, generated.recipe)
     return record, data

@@ -11,10 +11,12 @@ from mlforge.core.digest import digest_bytes
 from mlforge.core.names import printable
 from mlforge.core.records import SampleRecord, Source
 from mlforge.errors import DataError
-from mlforge.storage.files import read_bytes, remove_tree
+from mlforge.storage.files import read_bytes, real_path
 from mlforge.storage.locking import exclusive
-from mlforge.storage.manifest import read_manifest
-from mlforge.workflows.sample_plan import make_recipe, sample_digest, sources_of
+from mlforge.storage.manifest import find_record, read_outline
+from mlforge.storage.sample_files import remove_samples
+from mlforge.workflows.sample_plan import sources_of
+from mlforge.workflows.sample_recipe import make_recipe, sample_digest
 from mlforge.workflows.workspace import Category, Workspace
 
 __all__ = [
@@ -54,10 +56,21 @@ class SamplesOverview:
 
 @dataclass(frozen=True)
 class CleanedSamples:
-    """What was removed of one category."""
+    """What was removed of one category.
+
+    Attributes
+    ----------
+    code
+        The category.
+    n_samples
+        How many samples were removed.
+    left
+        What lay among them and stays, since mlforge did not make it; relative to the project.
+    """
 
     code: str
     n_samples: int
+    left: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -107,20 +120,20 @@ def list_samples(workspace: Workspace, codes: tuple[str, ...]) -> list[SamplesOv
     """Return an overview of each category's samples."""
     overviews = []
     for category in workspace.select(codes):
-        manifest = read_manifest(workspace.layout.samples(category.code))
-        if manifest is None:
+        outline = read_outline(workspace.layout.samples(category.code))
+        if outline is None:
             overviews.append(SamplesOverview(category.code, 0, 0, 0, "none"))
             continue
-        state = "complete" if manifest.complete else "interrupted"
-        if manifest.config != sample_digest(workspace, category):
+        state = "complete" if outline.complete else "interrupted"
+        if outline.config != sample_digest(workspace, category):
             state = "stale"
-        samples = manifest.samples
+        samples = outline.samples
         overviews.append(
             SamplesOverview(
                 category.code,
                 len(samples),
-                len(manifest.records) - len(samples),
-                sum(record.n_bytes for record in samples),
+                len(outline.entries) - len(samples),
+                sum(entry.n_bytes for entry in samples),
                 state,
             )
         )
@@ -142,10 +155,9 @@ def explain_sample(workspace: Workspace, file: Path) -> ExplainedSample:
     """
     found = []
     for category in _candidates(workspace, file):
-        manifest = read_manifest(workspace.layout.samples(category.code))
-        if manifest is not None:
-            named = [record for record in manifest.samples if record.file == file.name]
-            found += [(category, record, manifest.config) for record in named]
+        named = find_record(workspace.layout.samples(category.code), file.name)
+        if named is not None:
+            found.append((category, *named))
     shown = printable(str(file))
     if not found:
         raise DataError(
@@ -164,7 +176,7 @@ def _candidates(workspace: Workspace, file: Path) -> list[Category]:
     """Return the categories that a sample's path may mean: the one it lies in, else all."""
     if file.parent == Path():
         return workspace.select()
-    folder = file.absolute().parent.resolve()
+    folder = real_path(file.parent)
     return [
         category
         for category in workspace.select()
@@ -214,7 +226,8 @@ def clean_samples(workspace: Workspace, codes: tuple[str, ...]) -> list[CleanedS
     with exclusive(workspace.layout.artifacts):
         for category in workspace.select(codes):
             folder = workspace.layout.samples(category.code)
-            manifest = read_manifest(folder)
-            remove_tree(folder)
-            cleaned.append(CleanedSamples(category.code, len(manifest.samples) if manifest else 0))
+            n_removed, left = remove_samples(folder)
+            place = folder.relative_to(workspace.root)
+            names = tuple(str(place / name) for name in left)
+            cleaned.append(CleanedSamples(category.code, n_removed, names))
     return cleaned

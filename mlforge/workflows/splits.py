@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -10,9 +11,10 @@ import numpy.typing as npt
 
 from mlforge.core.randomness import Streams
 from mlforge.evaluation.estimate import halving_folds
-from mlforge.evaluation.folds import Folds, make_folds
+from mlforge.evaluation.folds import Folds, inner_blocks, make_folds
 from mlforge.evaluation.leakage import random_split
 from mlforge.workflows.dataset import Dataset
+from mlforge.workflows.feature_source import FeatureSource
 
 __all__ = ["Purpose", "Split", "TrainingData", "training_data"]
 
@@ -22,6 +24,8 @@ class Purpose(Enum):
 
     FOLD = auto()
     """To score held-out seeds."""
+    INNER = auto()
+    """To choose among candidates: tests several folds, so that each has a choice without it."""
     HALF = auto()
     """To score them again after learning from half of the seeds: how much do more of them help?"""
     LEAK = auto()
@@ -47,6 +51,11 @@ class Split:
     train: npt.NDArray[np.intp]
     test: npt.NDArray[np.intp]
 
+    @property
+    def rows(self) -> npt.NDArray[np.intp]:
+        """All of its rows."""
+        return np.union1d(self.train, self.test)
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -56,8 +65,8 @@ class TrainingData:
     ----------
     dataset
         The seeds and samples.
-    features
-        ``n_examples x n_features``.
+    source
+        What gives the features of each split.
     folds
         The test fold of each seed.
     splits
@@ -69,7 +78,7 @@ class TrainingData:
     """
 
     dataset: Dataset
-    features: npt.NDArray[np.float32]
+    source: FeatureSource
     folds: Folds
     splits: tuple[Split, ...]
     streams: Streams
@@ -81,40 +90,60 @@ class TrainingData:
 
 
 def training_data(
-    dataset: Dataset,
-    features: npt.NDArray[np.float32],
+    source: FeatureSource,
     streams: Streams,
     *,
     n_folds: int,
     coverage: float,
+    choosing: bool = False,
 ) -> TrainingData:
-    """Divide the examples into all the splits that a training needs."""
+    """Divide the examples into all the splits that a training needs.
+
+    Parameters
+    ----------
+    source
+        What gives the features of each split.
+    streams
+        The only source of randomness.
+    n_folds
+        How many folds to make at most.
+    coverage
+        How often prediction sets are to hold the right category.
+    choosing
+        Whether there are candidates to choose from.
+    """
+    dataset = source.dataset
     labels = dataset.labels[: dataset.n_seeds]
     folds = make_folds(labels, dataset.groups, n_folds, streams.rng("folds"))
     everything = np.arange(len(dataset.labels))
     splits = [Split(Purpose.FINAL, 0, everything, everything[:0])]
-    splits += _fold_splits(dataset, folds, Purpose.FOLD)
+    splits += _fold_splits(dataset, folds, Purpose.FOLD, [(n,) for n in range(folds.n_folds)])
+    if choosing:
+        splits += _fold_splits(dataset, folds, Purpose.INNER, inner_blocks(folds.n_folds))
     if folds.n_folds:
         halves = halving_folds(labels, dataset.groups, streams.rng("halves"))
         if halves is not None:
-            splits += _fold_splits(dataset, halves, Purpose.HALF)
+            each = [(number,) for number in range(halves.n_folds)]
+            splits += _fold_splits(dataset, halves, Purpose.HALF, each)
         if len(dataset.labels) > dataset.n_seeds:
             tested = random_split(dataset.labels, streams.rng("leak"))
             splits.append(Split(Purpose.LEAK, 0, everything[~tested], everything[tested]))
-    return TrainingData(dataset, features, folds, tuple(splits), streams, coverage)
+    return TrainingData(dataset, source, folds, tuple(splits), streams, coverage)
 
 
-def _fold_splits(dataset: Dataset, folds: Folds, purpose: Purpose) -> list[Split]:
-    """Return a split for each fold.
+def _fold_splits(
+    dataset: Dataset, folds: Folds, purpose: Purpose, blocks: Sequence[tuple[int, ...]]
+) -> list[Split]:
+    """Return a split for each block of folds, which it tests.
 
-    Of the fold's groups nothing is trained on: no sample, and no seed that is never tested.
+    Of their groups nothing is trained on: no sample, and no seed that is never tested.
     """
     return [
         Split(
             purpose,
             number,
-            np.flatnonzero(dataset.of_seeds(folds.left_out) != number),
-            np.flatnonzero(folds.fold == number),
+            np.flatnonzero(~np.isin(dataset.of_seeds(folds.left_out), block)),
+            np.flatnonzero(np.isin(folds.fold, block)),
         )
-        for number in range(folds.n_folds)
+        for number, block in enumerate(blocks)
     ]

@@ -5,26 +5,29 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mlforge.core.randomness import Streams
 from mlforge.core.reporting import Reporter
 from mlforge.engines.local import LocalEngine
 from mlforge.errors import ArtifactError
-from mlforge.evaluation.gates import GateAnswer, check_gate_categories, parse_gate
+from mlforge.evaluation.gates import GateAnswer, check_gate_categories
 from mlforge.extractors import Extractor
 from mlforge.storage.locking import exclusive
 from mlforge.workflows.dataset import Dataset, folder_dataset, project_dataset
-from mlforge.workflows.features import feature_matrix, make_extractors
+from mlforge.workflows.feature_choice import feature_sets, learning_extractors
+from mlforge.workflows.feature_source import feature_source
+from mlforge.workflows.features import make_extractors
 from mlforge.workflows.fingerprint import fingerprint
-from mlforge.workflows.fits import TrainingJob, n_fits, run_fits
-from mlforge.workflows.gates import has_failed, judged
+from mlforge.workflows.fits import TrainingJob, n_steps, run_fits
+from mlforge.workflows.gates import AskedGates, asked_gates, has_failed, judged
 from mlforge.workflows.model_choice import plan_contests
+from mlforge.workflows.pace import paced
 from mlforge.workflows.packaging import Package, package
 from mlforge.workflows.report import REPORT_FILE, SeedPictures, illustrated_page, report_data
 from mlforge.workflows.splits import training_data
-from mlforge.workflows.trained import TrainedModel, best_first, stored_model
+from mlforge.workflows.trained import TrainedModel, best_first, stored_model, tried_in
 from mlforge.workflows.workspace import Workspace
 
 __all__ = ["TrainOptions", "TrainResult", "train"]
@@ -40,7 +43,8 @@ class TrainOptions:
         The models by name; ``("all",)`` for every available one side by side, ``("auto",)`` for
         the best of them; those of ``mlforge.toml`` where empty.
     features
-        The extractors by name; those of ``mlforge.toml`` where empty.
+        The extractors by name; ``("auto",)`` for the best choice of them; those of
+        ``mlforge.toml`` where empty.
     data
         A folder of class folders to train on instead of the project's categories.
     parameters
@@ -53,6 +57,8 @@ class TrainOptions:
         How many sets of parameters to try of each model; the given ones alone where None.
     gates
         What must hold, besides what ``mlforge.toml`` says.
+    budget
+        Seconds that one fit of what is learned may take; as long as its parameters say where None.
     """
 
     models: tuple[str, ...] = ()
@@ -63,6 +69,7 @@ class TrainOptions:
     workers: int | None = None
     tune: int | None = None
     gates: tuple[str, ...] = ()
+    budget: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,12 @@ class TrainResult:
         The categories.
     seconds
         How long it took.
+    unused
+        Extractors that learn and that no model was trained with.
+    report
+        The page of the best of them; None where its artifact, of an earlier version, has none.
+    data
+        The folder that was trained on instead of the project's categories.
     """
 
     models: tuple[TrainedModel, ...]
@@ -89,6 +102,9 @@ class TrainResult:
     n_samples: int
     codes: tuple[str, ...]
     seconds: float
+    unused: tuple[type[Extractor], ...] = ()
+    report: Path | None = None
+    data: Path | None = None
 
     @property
     def best(self) -> TrainedModel:
@@ -102,25 +118,28 @@ def train(workspace: Workspace, options: TrainOptions, reporter: Reporter) -> Tr
     Raises
     ------
     ConfigError
-        If a model, an extractor or a parameter is wrong.
+        If a model, an extractor, a parameter or a gate is wrong.
     DataError
         If there are fewer than two categories, or one has no seeds.
     """
     start = time.perf_counter()
     settings = workspace.settings
-    contests = plan_contests(settings, options.models, options.parameters, options.tune)
-    gates = [parse_gate(text) for text in dict.fromkeys((*settings.train.gates, *options.gates))]
-    extractors = make_extractors(workspace, options.features)
+    sets = feature_sets(settings, workspace.modality, options.features, reporter)
+    contests = plan_contests(settings, options.models, options.parameters, options.tune, sets)
+    used = [n for contest in contests for c in contest.candidates for n in c.features]
+    extractors = make_extractors(workspace, used, learning=True)
     engine = LocalEngine(options.workers)
     with exclusive(workspace.layout.artifacts):
+        asked = asked_gates(workspace, (*settings.train.gates, *options.gates))
         dataset = (
             project_dataset(workspace, engine, reporter)
             if options.data is None
             else folder_dataset(workspace, options.data, engine, reporter)
         )
-        for gate in gates:
+        for gate in asked.gates:
             check_gate_categories(gate, dataset.codes)
         _warn_of_few(dataset, options, reporter)
+        extractors = paced(workspace, extractors, dataset, options.budget, engine, reporter)
         jobs = [
             TrainingJob(c.name, c.candidates, fingerprint(workspace, dataset, extractors, c))
             for c in contests
@@ -130,12 +149,14 @@ def train(workspace: Workspace, options: TrainOptions, reporter: Reporter) -> Tr
         done = {j.fingerprint: known[j.fingerprint] for j in jobs if j.fingerprint in known}
         fresh = [job for job in jobs if job.fingerprint not in done]
         if fresh:
-            made = _train(workspace, dataset, extractors, fresh, engine, reporter)
+            made = _train(workspace, dataset, extractors, fresh, asked, engine, reporter)
             done |= {job.fingerprint: model for job, model in zip(fresh, made, strict=True)}
-        ranked, answers = judged(workspace, [done[job.fingerprint] for job in jobs], gates)
+        ranked, answers = judged([done[job.fingerprint] for job in jobs], asked)
         passed = [m.version for m in ranked if not has_failed(answers[m.version])]
         failed = [m.version for m in ranked if has_failed(answers[m.version])]
-        workspace.artifacts.note_latest(passed, failed)
+        told = {version: [asdict(a) for a in given] for version, given in answers.items()}
+        workspace.artifacts.notes.note_latest(passed, failed, told)
+    page = workspace.layout.models / ranked[0].version / REPORT_FILE
     return TrainResult(
         tuple(ranked),
         answers[ranked[0].version],
@@ -143,6 +164,9 @@ def train(workspace: Workspace, options: TrainOptions, reporter: Reporter) -> Tr
         len(dataset.files) - dataset.n_seeds,
         dataset.codes,
         time.perf_counter() - start,
+        tuple(e for e in learning_extractors(workspace.modality) if e.name not in used),
+        page if page.is_file() else None,
+        options.data,
     )
 
 
@@ -183,31 +207,48 @@ def _train(
     dataset: Dataset,
     extractors: Sequence[Extractor],
     jobs: Sequence[TrainingJob],
+    asked: AskedGates,
     engine: LocalEngine,
     reporter: Reporter,
 ) -> list[TrainedModel]:
     settings = workspace.settings
+    used = {name for job in jobs for candidate in job.candidates for name in candidate.features}
     data = training_data(
-        dataset,
-        feature_matrix(workspace, extractors, dataset.files, engine, reporter),
+        feature_source(
+            workspace, [e for e in extractors if e.name in used], dataset, engine, reporter
+        ),
         Streams(("train", settings.train.seed)),
         n_folds=settings.train.folds,
         coverage=settings.predict.coverage,
+        choosing=any(len(job.candidates) > 1 for job in jobs),
     )
-    with reporter.progress("training", n_fits(data, jobs)) as advance:
+    with reporter.progress("training", n_steps(data, jobs)) as advance:
         fitted = run_fits(data, jobs, engine, advance)
+    for job, model in zip(jobs, fitted, strict=True):
+        if len(job.candidates) > 1 and not model.tried:
+            reporter.warn(
+                f"{job.name}: nothing could be measured, so that the first of "
+                f"{len(job.candidates)} candidates was taken: {model.candidate.model.name}"
+            )
     created = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
     packages = [
-        package(workspace, data, extractors, job, model, created)
+        package(workspace, data, job, model, created)
         for job, model in zip(jobs, fitted, strict=True)
     ]
     versions = workspace.artifacts.next_versions([p.model for p in packages])
-    names = tuple(extractor.name for extractor in extractors)
     models = [
-        TrainedModel(version, p.model, names, model.evaluation, model.seconds, up_to_date=False)
+        TrainedModel(
+            version,
+            p.model,
+            model.candidate.features,
+            model.evaluation,
+            model.seconds,
+            up_to_date=False,
+            tried=tried_in(p.manifest),
+        )
         for version, p, model in zip(versions, packages, fitted, strict=True)
     ]
-    _store(workspace, dataset, packages, models)
+    _store(workspace, dataset, packages, models, asked)
     return models
 
 
@@ -216,12 +257,15 @@ def _store(
     dataset: Dataset,
     packages: Sequence[Package],
     models: Sequence[TrainedModel],
+    asked: AskedGates,
 ) -> None:
     """Store an artifact of each model, with a page that shows it beside the others."""
     seeds = {file.digest: file.path for file in dataset.files[: dataset.n_seeds]}
     pictures = SeedPictures(workspace.modality, seeds)
     ranked = best_first(models)
     for made, model in zip(packages, models, strict=True):
-        page = illustrated_page(report_data(workspace, model, made.manifest, ranked), pictures)
+        gates = asked.answers(model.evaluation)
+        data = report_data(workspace, model, made.manifest, ranked, gates=gates)
+        page = illustrated_page(data, pictures)
         files = {**made.files, REPORT_FILE: page.encode()}
         workspace.artifacts.save(made.model, made.manifest, files)

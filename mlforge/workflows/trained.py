@@ -7,15 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlforge.core.reporting import Reporter
+from mlforge.core.strict_json import is_number
 from mlforge.errors import ArtifactError
+from mlforge.evaluation.choice import Tried
 from mlforge.evaluation.records import Evaluation
-from mlforge.evaluation.scores import from_json
+from mlforge.evaluation.stored import from_json
+from mlforge.storage.artifact_manifest import remedy
 from mlforge.workflows.packaging import METRICS_FILE
 from mlforge.workflows.workspace import Workspace
 
-__all__ = ["TrainedModel", "best_first", "stored_model", "stored_models"]
+__all__ = [
+    "TrainedModel",
+    "best_first",
+    "stored_model",
+    "stored_models",
+    "trained_model",
+    "tried_in",
+]
 
-
+_MOST_SECONDS = 1e9
 _FIRST_SCHEMA = "mlforge.artifact/1"
 _NOT_KNOWN_THEN: Mapping[str, Any] = {
     "leaky_accuracy": None,
@@ -45,6 +55,8 @@ class TrainedModel:
         How long its fits took.
     up_to_date
         Whether it was there already, made from the same inputs.
+    tried
+        What it was chosen from, itself included, best first; empty where nothing was chosen.
     """
 
     version: str
@@ -53,6 +65,7 @@ class TrainedModel:
     evaluation: Evaluation | None
     seconds: float
     up_to_date: bool
+    tried: tuple[Tried, ...] = ()
 
 
 def best_first(models: Iterable[TrainedModel]) -> list[TrainedModel]:
@@ -70,29 +83,67 @@ def stored_model(workspace: Workspace, version: str) -> TrainedModel:
     """
     manifest = workspace.artifacts.manifest(version)
     metrics = workspace.artifacts.read_json(version, METRICS_FILE)
+    return trained_model(version, manifest, metrics)
+
+
+def trained_model(version: str, manifest: Mapping[str, Any], metrics: Any) -> TrainedModel:
+    """Return what manifest and metrics of an artifact say of its training.
+
+    Raises
+    ------
+    ArtifactError
+        If the metrics are not those of a training.
+    """
     try:
-        return TrainedModel(
-            version,
-            manifest["model"]["name"],
-            tuple(extractor["name"] for extractor in manifest["extractors"]),
-            _evaluation(metrics["evaluation"], manifest["schema"]),
-            metrics["seconds"],
-            up_to_date=True,
-        )
+        evaluation = _evaluation(metrics["evaluation"], manifest)
+        seconds = _seconds(metrics["seconds"])
     # Its digests are right, and yet somebody else may have written it.
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ArtifactError(
-            f"{version}: its manifest or metrics do not describe a training",
-            "mlforge train --force",
+            f"{version}/{METRICS_FILE}: does not describe a training", remedy(manifest)
         ) from error
+    return TrainedModel(
+        version,
+        manifest["model"]["name"],
+        tuple(extractor["name"] for extractor in manifest["extractors"]),
+        evaluation,
+        seconds,
+        up_to_date=True,
+        tried=tried_in(manifest),
+    )
 
 
-def _evaluation(values: Mapping[str, Any] | None, schema: str) -> Evaluation | None:
+def tried_in(manifest: Mapping[str, Any]) -> tuple[Tried, ...]:
+    """Return what a model was chosen from, as its manifest notes it, best first."""
+    chosen_from = manifest.get("chosen_from") or {"candidates": ()}
+    tried = [
+        Tried(
+            candidate["name"],
+            dict(candidate["parameters"]),
+            # Artifacts of before features were chosen do not say.
+            tuple(candidate.get("features") or ()),
+            candidate["held_out_accuracy"],
+        )
+        for candidate in chosen_from["candidates"]
+    ]
+    return tuple(sorted(tried, key=lambda candidate: -candidate.accuracy))
+
+
+def _seconds(value: Any) -> float:
+    if not is_number(value, 0, _MOST_SECONDS):
+        raise ValueError("not how long a training takes")
+    return float(value)
+
+
+def _evaluation(values: Mapping[str, Any] | None, manifest: Mapping[str, Any]) -> Evaluation | None:
     if values is None:
         return None
-    if schema == _FIRST_SCHEMA:
+    if manifest["schema"] == _FIRST_SCHEMA:
         values = {**_NOT_KNOWN_THEN, "held_out_accuracy": values["accuracy"], **values}
-    return from_json(values)
+    evaluation = from_json(values)
+    if evaluation.codes != tuple(category["code"] for category in manifest["categories"]):
+        raise ValueError("an evaluation of other categories")
+    return evaluation
 
 
 def stored_models(workspace: Workspace, reporter: Reporter) -> list[TrainedModel]:

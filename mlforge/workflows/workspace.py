@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from mlforge.core.validation import validated
 from mlforge.errors import ConfigError, DataError
 from mlforge.modalities import MODALITIES, Modality
 from mlforge.storage.artifacts import ArtifactStore
-from mlforge.storage.files import read_bytes
+from mlforge.storage.files import read_bytes, read_start, real_path
 from mlforge.storage.layout import Layout
 from mlforge.workflows.seed_files import above_limit
 
@@ -72,9 +73,18 @@ class Workspace:
     ----------
     root
         The project's folder.
+
+    Raises
+    ------
+    ConfigError
+        If a folder that is written to is a link to a place outside of the project.
     """
 
     root: Path
+
+    def __post_init__(self) -> None:
+        # Whoever names the folder itself has not come by `find_root`.
+        self.layout.refuse_links()
 
     @cached_property
     def layout(self) -> Layout:
@@ -96,7 +106,7 @@ class Workspace:
         modalities = MODALITIES.names()
         for table in settings.tables:
             if table not in modalities:
-                keys = ["modality", "task", "features", "train", "models", *modalities]
+                keys = ["modality", "task", "features", "train", "predict", "models", *modalities]
                 raise ConfigError(
                     f"{path.name}: {printable(table)}: unknown key", suggestion(table, keys)
                 )
@@ -145,7 +155,7 @@ class Workspace:
         layout, root = self.layout, self.root.resolve()
         parts = (layout.config, layout.seeds, layout.samples, layout.responses)
         for path in (part(code) for part in parts):
-            if not path.resolve().is_relative_to(root):
+            if not real_path(path).is_relative_to(root):
                 where = path.relative_to(self.root)
                 raise ConfigError(
                     f"{where}: a link to a place outside of the project",
@@ -157,9 +167,18 @@ class Workspace:
 
         Raises
         ------
+        ConfigError
+            If one is wrong, or a folder of seeds has lost its configuration.
         DataError
             If the project has no category.
         """
+        lost = [] if codes else self.layout.lost_categories()
+        if lost:
+            raise ConfigError(
+                f"categories/{printable(lost[0])}: there are seeds and no config.json",
+                "restore it, or: mlforge categories add "
+                f"{printable(lost[0])}, or move the folder away",
+            )
         chosen = list(dict.fromkeys(codes)) or self.layout.category_codes()
         if not chosen:
             raise DataError(
@@ -174,19 +193,25 @@ class Workspace:
         folder = self.layout.seeds(category.code)
         return read_seeds(folder, category.config, self.modality, self.root)
 
+    def seed_versions(self, category: Category) -> dict[str, str]:
+        """Return the versions of the libraries that only some of a category's seeds need."""
+        self._refuse_links(category.code)
+        versions: dict[str, str] = {}
+        folder = self.layout.seeds(category.code)
+        for path, reason in _visible(folder, category.config, self.modality, self.root):
+            if not reason:
+                start = read_start(path, self.modality.start_bytes)
+                versions |= self.modality.versions_for(start)
+        return versions
+
 
 def read_seeds(
     folder: Path, config: CategoryConfig, modality: Modality, boundary: Path
 ) -> SeedFolder:
     """Read the digests of the examples in `folder`; links out of `boundary` are not followed."""
-    if not folder.is_dir():
-        return SeedFolder((), (), ())
     found: dict[str, Seed] = {}
     duplicates, refused, joined = [], [], []
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
-        reason = _refusal(path, config.quality_thresholds.max_bytes, modality, boundary)
+    for path, reason in _visible(folder, config, modality, boundary):
         if reason:
             refused.append(Failure(path.name, reason))
             continue
@@ -201,9 +226,19 @@ def read_seeds(
     return SeedFolder(seeds, tuple(duplicates), tuple(refused), tuple(joined))
 
 
+def _visible(
+    folder: Path, config: CategoryConfig, modality: Modality, boundary: Path
+) -> Iterator[tuple[Path, str]]:
+    """Yield the files of a folder, hidden ones aside, and why each cannot be a seed."""
+    max_bytes = config.quality_thresholds.max_bytes
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if not path.name.startswith("."):
+            yield path, _refusal(path, max_bytes, modality, boundary)
+
+
 def _refusal(path: Path, max_bytes: int, modality: Modality, boundary: Path) -> str:
     """Return why a file cannot be a seed; empty where it can."""
-    if path.is_symlink() and not path.resolve().is_relative_to(boundary.resolve()):
+    if path.is_symlink() and not real_path(path).is_relative_to(boundary.resolve()):
         return "a link to a place outside"
     if not path.is_file():
         return "not a file"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,10 @@ from typing import Any
 import pytest
 
 from mlforge import Project
+from mlforge.cli.plain import plain
 from mlforge.cli.registrar import COMMANDS
+from mlforge.cli.scores import evaluation_blocks
+from mlforge.evaluation.records import DeepEvaluation, LearningCurve
 
 Run = Callable[..., Any]
 Draw = Callable[[str, int], bytes]
@@ -127,7 +132,7 @@ def test_samples_are_planned_made_listed_shown_and_removed(invoke: Run, project:
     assert shown["n_rows"] == 4
     assert (root / "s.png").stat().st_size > 1000
     cleaned = _document(invoke, "samples", "clean", "circle", cwd=root)["categories"]
-    assert cleaned == [{"code": "circle", "n_samples": 4}]
+    assert cleaned == [{"code": "circle", "n_samples": 4, "left": []}]
 
 
 def test_generating_lists_the_seeds_that_cannot_be_used_and_exits_10(
@@ -156,7 +161,36 @@ def test_training_tells_figures_and_weak_categories_and_is_not_repeated(
     assert out.startswith("Up to date: random_forest-0001")
     assert f"right on {100 * model['accuracy']:.0f} of 100 unseen examples" in out
     assert f"between {100 * low:.0f} and {100 * high:.0f} (95 % interval)" in out
+    assert "Report: artifacts/models/random_forest-0001/report.html" in out
     assert "mlforge predict FILE" in out
+    assert "mlforge evaluate --deep  what to photograph next" in re.sub(r" {2,}", "  ", out)
+
+
+def test_too_few_groups_are_said_to_tell_nothing_of_others(trained: Project) -> None:
+    (model,) = trained.models()
+    assert model.evaluation is not None
+    scores = model.evaluation.per_category
+    few = {"circle": dataclasses.replace(scores["circle"], n_groups=2)}
+    evaluation = dataclasses.replace(model.evaluation, per_category={**scores, **few})
+    for shown, told in ((evaluation, True), (model.evaluation, False)):
+        blocks = evaluation_blocks(dataclasses.replace(model, evaluation=shown), None)
+        text = "\n".join(plain(list(blocks)))
+        assert ("not estimable from these groups: circle (4 seeds of 2 groups)." in text) is told
+
+
+def test_why_unknown_things_could_not_be_measured_is_the_real_reason(
+    invoke: Run, trained: Project
+) -> None:
+    """Three categories there are; it is groups that are too few."""
+    path = trained.workspace.layout.deep_evaluation("random_forest-0001")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    digest = trained.artifacts.manifest("random_forest-0001")["digest"]
+    curve = LearningCurve((), {}, ())
+    deep = DeepEvaluation("random_forest-0001", curve, (), (), (), ())
+    path.write_text(json.dumps({"artifact": digest, "deep": dataclasses.asdict(deep)}))
+    out = invoke("evaluate", "--deep", cwd=trained.root).out
+    assert "Unknown things: there are too few groups of seeds" in out
+    assert "two categories" not in out
 
 
 def test_a_leaderboard_has_the_best_first(invoke: Run, trained: Project) -> None:

@@ -30,7 +30,7 @@ def _completed(process: Process, line: str, cwd: Path) -> list[str]:
     [
         ("mlforge categories show c", ["circle"]),
         ("mlforge predict --model r", ["random_forest-0001"]),
-        ("mlforge train --model a", ["all"]),
+        ("mlforge train --model a", ["all", "auto"]),
         ("mlforge train --features h", ["hog"]),
         ("mlforge categories add x --technique rot", ["rotation"]),
         ("mlforge init --example s", ["signs"]),

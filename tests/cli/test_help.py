@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mlforge.cli.app import commands
+from mlforge.cli.session import EXITS
 
 Run = Callable[..., Any]
 
@@ -30,6 +31,10 @@ def test_each_command_has_help_with_examples_and_the_common_options(
     for option in ("--json", "--quiet", "--verbose", "--debug"):
         assert option in result.out
     assert ("--project" in result.out) == command.takes_project
+
+
+def test_each_exit_code_of_a_command_has_a_meaning() -> None:
+    assert {code for command in COMMANDS for code in command.spec.exits} <= EXITS.keys()
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.spec.path)
@@ -65,6 +70,7 @@ def test_the_generated_reference_and_schema_are_up_to_date() -> None:
         [sys.executable, ROOT / "docs" / "generate_reference.py", "--check"],
         capture_output=True,
         text=True,
+        timeout=120,
         check=False,
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr

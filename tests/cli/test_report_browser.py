@@ -143,7 +143,7 @@ class Browser:
             self._process.wait(PATIENCE)
         finally:
             self._process.kill()
-            self._process.wait()
+            self._process.wait(PATIENCE)
             os.close(self._read)
 
     def _message(self) -> dict[str, Any]:

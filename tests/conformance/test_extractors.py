@@ -8,10 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, load_model_from_string
 
 from mlforge.core.component import ComponentConfig
-from mlforge.extractors import EXTRACTORS, Extractor
+from mlforge.errors import ArtifactError
+from mlforge.extractors import EXTRACTORS, Extractor, LearningExtractor
+from mlforge.extractors.learned import LearnedConfig
+from mlforge.modalities import MODALITIES
+from mlforge.networks.graph import network_graph
+from mlforge.networks.plan import NetworkPlan
+from mlforge.networks.training import Layer
 from mlforge.testing.extractors import (
     EXTRACTOR_CHECKS,
     ExtractorCase,
@@ -23,6 +29,7 @@ from mlforge.testing.extractors import (
     check_names,
     check_no_examples,
     check_parameters,
+    check_reduced,
     check_repeatable,
     check_rows_independent,
     check_state,
@@ -31,8 +38,20 @@ from mlforge.testing.extractors import (
 )
 
 Check = Callable[[ExtractorCase], None]
-GOLDEN = {"color": 81, "edges": 128, "embedding": 3, "hog": 1620, "lbp": 531, "thumbnail": 192}
-SMALL = [np.full((4, 5, 3), 9, np.uint8), np.zeros((3, 3, 3), np.uint8)]
+GOLDEN = {
+    "color": 81,
+    "edges": 128,
+    "embedding": 3,
+    "hog": 1620,
+    "lbp": 531,
+    "learned": 64,
+    "thumbnail": 192,
+}
+IMAGE = MODALITIES.get("image")()
+SMALL = [
+    np.arange(60, dtype=np.uint8).reshape(4, 5, 3),
+    np.zeros((3, 3, 3), np.uint8),
+]
 
 
 def averaging_network() -> bytes:
@@ -46,13 +65,57 @@ def averaging_network() -> bytes:
     return bytes(model.SerializeToString())
 
 
+def drawn_network(side: int, width: int) -> bytes:
+    """Return the graph of a network whose weights are random."""
+    rng = np.random.default_rng(0)
+    layers = [
+        Layer(
+            rng.normal(0, 0.1, (n_out, n_in, 3, 3)).astype(np.float32),
+            rng.normal(0, 0.1, n_out).astype(np.float32),
+        )
+        for n_in, n_out in itertools.pairwise(NetworkPlan(3, 2, width, 1).channels)
+    ]
+    return network_graph(layers, side)
+
+
 def made(name: str, folder: Path) -> Extractor:
     values: dict[str, Any] = {}
+    if name == "learned":
+        # A network that was trained needs PyTorch; one that was drawn holds the contract as well.
+        state = {"network.onnx": drawn_network(48, 16)}
+        return EXTRACTORS.get(name).restore(LearnedConfig(), state).bound_to(IMAGE)
     if name == "embedding":
         path = folder / "backbone.onnx"
         path.write_bytes(averaging_network())
         values = {"source": str(path), "size": 8}
     return EXTRACTORS.get(name, "image").configured(values, "test")
+
+
+@pytest.mark.parametrize("width", [4, 32])
+def test_a_network_of_another_width_is_refused(width: int) -> None:
+    state = {"network.onnx": drawn_network(48, width)}
+    extractor = EXTRACTORS.get("learned").restore(LearnedConfig(), state).bound_to(IMAGE)
+    with pytest.raises(ArtifactError, match="no 64 finite numbers"):
+        extractor.extract(SMALL)
+
+
+def test_a_network_of_another_size_is_refused() -> None:
+    state = {"network.onnx": drawn_network(32, 16)}
+    extractor = EXTRACTORS.get("learned").restore(LearnedConfig(), state).bound_to(IMAGE)
+    with pytest.raises(ArtifactError):
+        extractor.extract(SMALL)
+
+
+def test_a_network_that_gives_texts_is_refused() -> None:
+    model = load_model_from_string(drawn_network(48, 16))
+    output = model.graph.output[0]
+    node = helper.make_node("Cast", [output.name], ["texts"], to=TensorProto.STRING)
+    model.graph.node.append(node)
+    output.name, output.type.tensor_type.elem_type = "texts", TensorProto.STRING
+    state = {"network.onnx": model.SerializeToString()}
+    extractor = EXTRACTORS.get("learned").restore(LearnedConfig(), state).bound_to(IMAGE)
+    with pytest.raises(ArtifactError, match="no 64 finite numbers"):
+        extractor.extract(SMALL)
 
 
 def test_the_registered_extractors_are_exactly_the_golden_ones(tmp_path: Path) -> None:
@@ -64,7 +127,7 @@ def test_the_registered_extractors_are_exactly_the_golden_ones(tmp_path: Path) -
 @pytest.mark.parametrize("name", GOLDEN)
 @pytest.mark.parametrize("check", EXTRACTOR_CHECKS, ids=lambda check: str(check.__name__))
 def test_extractor_holds_the_contract(check: Check, name: str, tmp_path: Path) -> None:
-    check(ExtractorCase(made(name, tmp_path), awkward_images()))
+    check(ExtractorCase(made(name, tmp_path), awkward_images(), IMAGE))
 
 
 def test_no_two_extractors_share_a_feature_name(tmp_path: Path) -> None:
@@ -176,6 +239,29 @@ class HoldsAGenerator(Sound):
         self.pending = (number for number in range(3))
 
 
+class SeesMoreThanItReduces(Sound, LearningExtractor):
+    def reduced(self, example: Any) -> npt.NDArray[Any]:
+        small: npt.NDArray[Any] = example[:2, :2]
+        return small
+
+    def fit(self, training: Any, rng: Any, advance: Any) -> Any:
+        return self
+
+    def seconds_a_step(self, training: Any) -> float:
+        return 1.0
+
+    def device(self) -> str:
+        return "cpu"
+
+    def with_steps(self, n_steps: int) -> Any:
+        return self
+
+
+class ReducesToAnySize(SeesMoreThanItReduces):
+    def reduced(self, example: Any) -> npt.NDArray[Any]:
+        return np.asarray(example)
+
+
 class HidesItsVersions(Sound):
     @classmethod
     def versions(cls) -> dict[str, str]:
@@ -225,6 +311,8 @@ def test_examples_need_not_be_arrays() -> None:
         (check_state, ForgetsItsState, "restored, it gives others"),
         (check_state, StatesAPath, "not a plain file name"),
         (check_travels, HoldsAGenerator, "cannot be copied"),
+        (check_reduced, SeesMoreThanItReduces, "reduced examples give others"),
+        (check_reduced, ReducesToAnySize, "2 shapes"),
         (check_versions, HidesItsVersions, "lack numpy"),
     ],
 )

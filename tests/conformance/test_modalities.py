@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -84,6 +85,21 @@ class ThinThumbnail(Image):
         return super().thumbnail(example, side)[:, :, 0]
 
 
+class ByteArrays(Image):
+    def to_array(self, example: Example) -> Any:
+        return example
+
+
+class BrightArrays(Image):
+    def to_array(self, example: Example) -> Any:
+        return example.astype(np.float32)
+
+
+class ShiftingArrays(Image):
+    def resized(self, example: Example, side: int) -> Example:
+        return np.roll(super().resized(example, side), 1, axis=0)
+
+
 class Scribbler(Image):
     def quality(self, example: Example) -> float:
         example[0, 0] ^= 1
@@ -105,6 +121,9 @@ class NoSuffix(Image):
         (Percent, "not from 0 to 1"),
         (LongFingerprint, "several lengths"),
         (ThinThumbnail, "a thumbnail of side"),
+        (ByteArrays, "is uint8 of shape"),
+        (BrightArrays, "an array has values"),
+        (ShiftingArrays, "resizing twice"),
         (Scribbler, "changed the example"),
         (NoSuffix, "not lower case"),
     ],

@@ -36,7 +36,15 @@ from mlforge.testing.models import (
 
 Check = Callable[[type[Model]], None]
 Features = npt.NDArray[np.float32]
-GOLDEN = ["ensemble", "extra_trees", "logistic_regression", "random_forest", "svm", "xgboost"]
+GOLDEN = [
+    "ensemble",
+    "extra_trees",
+    "logistic_regression",
+    "neural_network",
+    "random_forest",
+    "svm",
+    "xgboost",
+]
 HEAVY = ["sklearn", "scipy", "xgboost", "onnx", "onnxruntime", "joblib", "pandas", "pydantic"]
 
 
@@ -58,7 +66,9 @@ def test_listing_models_imports_nothing_heavy() -> None:
         "for model in MODELS.components(): model.summary(); model.versions()\n"
         f"print(sorted(set(sys.modules) & set({HEAVY})))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import itertools
-import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,9 +20,13 @@ from mlforge import Project
 from mlforge.errors import ArtifactError, StorageError
 from mlforge.storage.artifacts import ArtifactStore
 from mlforge.storage.transport import read_transport
+from mlforge.workflows import registry
+from mlforge.workflows.proof import prove
 from mlforge.workflows.train import TrainOptions
 
 FIRST, SECOND = "random_forest-0001", "random_forest-0002"
+PATIENCE = 60
+N_PROCESSES, N_MOVES = 4, 30
 CODES = [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EMFILE]
 
 
@@ -78,6 +82,8 @@ def test_whichever_write_of_a_promotion_fails_the_alias_names_one_of_both(
 def test_whichever_write_of_an_import_fails_nothing_is_left_and_the_next_succeeds(
     trained: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # It writes nothing, and takes a process each time.
+    monkeypatch.setattr(registry, "prove_apart", prove)
     file = tmp_path / "model.mlforge"
     trained.export_model(FIRST, file)
     whole = Project.init(tmp_path / "whole")
@@ -140,37 +146,83 @@ def test_readers_during_promotions_and_rollbacks_see_one_whole_version_each(two:
             if artifact.manifest["version"] != version or artifact.files != expected[version]:
                 mixed.append(version)
 
-    readers = [threading.Thread(target=read) for _ in range(3)]
+    readers = [threading.Thread(target=read, daemon=True) for _ in range(3)]
     for reader in readers:
         reader.start()
-    while len(seen) < 2:
-        two.promote(SECOND)
-        two.rollback()
-    for _ in range(20):
-        two.promote(SECOND)
-        two.rollback()
-    ended.set()
+    deadline = time.monotonic() + PATIENCE
+    try:
+        while len(seen) < 2:
+            assert time.monotonic() < deadline
+            two.promote(SECOND)
+            two.rollback()
+        for _ in range(20):
+            two.promote(SECOND)
+            two.rollback()
+    finally:
+        ended.set()
     for reader in readers:
-        reader.join()
+        reader.join(PATIENCE)
+        assert not reader.is_alive()
     assert mixed == []
 
 
-def _promote_and_roll_back(root: Path) -> None:
-    project = Project(root)
-    for _ in range(10):
-        project.promote(SECOND)
-        project.promote(FIRST)
+# Imports once and forks; each process says which moves it made, by the time that each was given.
+_MOVES = """
+import os, sys
+from contextlib import suppress
+from pathlib import Path
+from mlforge import Project
+from mlforge.errors import ArtifactError
+from mlforge.workflows import registry
+
+# Proving a version takes long, and no lock: without it the processes meet at every move.
+registry._prove = lambda artifact: None
+root, n_processes, n_moves, *versions = sys.argv[1:]
+
+def move(number):
+    project, made = Project(Path(root)), []
+    for n in range(int(n_moves)):
+        own = f"{number}:{n}"
+        registry._now = lambda: own
+        # There may be nothing to go back to, and what is promoted already is no move.
+        with suppress(ArtifactError):
+            back = n % 3 == 2
+            alias = project.rollback() if back else project.promote(versions[(number + n) % 2])
+            made += [own] if alias.history[-1].time == own else []
+    os.write(1, "".join(f"{one}\\n" for one in made).encode())
+
+ready, go = os.pipe()
+children = []
+for number in range(int(n_processes)):
+    children.append(os.fork())
+    if children[-1] == 0:
+        os.close(go)
+        os.read(ready, 1)
+        try:
+            move(number)
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+            os._exit(1)
+        os._exit(0)
+os.close(go)
+sys.exit(any([os.waitpid(child, 0)[1] for child in children]))
+"""
 
 
-def test_processes_that_promote_at_once_lose_no_move(two: Project) -> None:
-    context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=_promote_and_roll_back, args=(two.root,)) for _ in range(3)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+def test_processes_that_move_one_alias_at_once_lose_no_move(two: Project) -> None:
+    known = two.artifacts.aliases.read()["production"].history
+    numbers = [str(number) for number in (N_PROCESSES, N_MOVES)]
+    done = subprocess.run(
+        [sys.executable, "-c", _MOVES, str(two.root), *numbers, FIRST, SECOND],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
     history = two.artifacts.aliases.read()["production"].history
+    assert sorted(change.time for change in history[len(known) :]) == sorted(done.stdout.split())
+    assert len({change.time.partition(":")[0] for change in history[len(known) :]}) == N_PROCESSES
     for before, after in itertools.pairwise(history):
         assert after.previous == before.version
         assert after.version != before.version
@@ -180,6 +232,9 @@ _KILLED = """
 import os, sys
 from pathlib import Path
 from mlforge import Project
+from mlforge.workflows import registry
+from mlforge.workflows.proof import prove
+registry.prove_apart = prove
 n_done, last = 0, int(sys.argv[2])
 def wrap(function):
     def call(*arguments, **options):
@@ -206,7 +261,7 @@ def test_an_import_that_is_killed_at_any_write_is_done_by_the_next(
         root = tmp_path / f"other{n}"
         Project.init(root)
         arguments = [sys.executable, "-c", _KILLED, str(root), str(n), str(file)]
-        code = subprocess.run(arguments, check=False).returncode
+        code = subprocess.run(arguments, timeout=PATIENCE, check=False).returncode
         other = Project(root)
         assert [check.reason for check in other.verify_models()] in ([], [""]), n
         made = other.import_model(file)
@@ -232,10 +287,13 @@ def test_removing_while_others_read_gives_the_whole_version_or_an_error(two: Pro
             except BaseException as error:  # noqa: BLE001 - whatever else it is, the test tells it
                 surprises.append(error)
 
-    reader = threading.Thread(target=read)
+    reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    two.remove_model(SECOND)
-    ended.set()
-    reader.join()
+    try:
+        two.remove_model(SECOND)
+    finally:
+        ended.set()
+    reader.join(PATIENCE)
+    assert not reader.is_alive()
     assert surprises == []
     assert two.artifacts.versions() == [FIRST]

@@ -26,6 +26,7 @@ from mlforge.workflows.batch import BatchOptions
 Draw = Callable[[str, int], bytes]
 N_FILES = 12
 N_KILLS = 8
+PATIENCE = 300
 
 # Imports once and forks for each trial. A trial is killed before its n-th operation that changes
 # the disk; n = 0 lets it run through and prints how many there are.
@@ -94,6 +95,7 @@ def run_trials(
         input="".join(f"{n} {output}\n" for n, output in trials),
         capture_output=True,
         text=True,
+        timeout=PATIENCE,
         check=True,
     )
     return done.stdout

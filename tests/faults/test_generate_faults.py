@@ -24,6 +24,7 @@ from mlforge.workflows.train import TrainOptions
 CODES = ("circle", "square", "triangle")
 OPTIONS = GenerateOptions(count=5, workers=1)
 N_KILLS = 8
+PATIENCE = 300
 
 # Imports once and forks for each trial. A trial is killed before its n-th operation that changes
 # the disk; n = 0 lets it run through and prints how many there are.
@@ -59,7 +60,12 @@ for line in sys.stdin:
 def run_trials(trials: list[tuple[int, Path]], *, force: bool) -> str:
     lines = "".join(f"{n} {force} {root}\n" for n, root in trials)
     done = subprocess.run(
-        [sys.executable, "-c", TRIALS], input=lines, capture_output=True, text=True, check=True
+        [sys.executable, "-c", TRIALS],
+        input=lines,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
     )
     return done.stdout
 

@@ -370,7 +370,7 @@ N_TRIALS = 20
 
 def test_a_kill_at_any_operation_tears_no_answer(tmp_path: Path) -> None:
     command = [sys.executable, "-c", KILLS, str(tmp_path), str(N_TRIALS)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.split().count("True") >= N_TRIALS - 4, "all but the last are killed"
     n_kept = []
     for number in range(1, N_TRIALS + 1):

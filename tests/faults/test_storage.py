@@ -38,6 +38,7 @@ from mlforge.storage.manifest import (
     write_manifest,
 )
 from mlforge.storage.tables import TableWriter
+from tests.described import DESCRIBED
 
 ERRORS = [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EMFILE]
 PATIENCE = 60
@@ -98,7 +99,7 @@ def artifacts(folder: Path) -> int:
 
 
 def save_artifact(folder: Path) -> None:
-    ArtifactStore(folder).save("svm", {"created": ""}, {"model.bin": NEW, "m.json": b"{}"})
+    ArtifactStore(folder).save("svm", DESCRIBED, {"model.bin": NEW, "m.json": b"{}"})
 
 
 ACTIONS = {
@@ -165,6 +166,18 @@ def count_operations(folder: Path, action: Action) -> int:
         disk.install(patch.setattr)
         action.act(folder)
     return disk.count
+
+
+def test_all_that_changes_a_file_counts_as_an_operation(tmp_path: Path) -> None:
+    def write(folder: Path) -> None:
+        with (folder / "a").open("wb") as file:
+            file.write(b"1")
+            file.writelines([b"2", b"3"])
+            file.flush()
+            file.truncate(1)
+
+    assert count_operations(tmp_path, Action(write, write, write)) == 1 + 5
+    assert (tmp_path / "a").read_bytes() == b"1"
 
 
 def failure(action: Action, folder: Path) -> StorageError | None:

@@ -12,7 +12,8 @@ from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_
 
 from mlforge.evaluation.folds import make_folds
 from mlforge.evaluation.intervals import effective_groups, group_quantile, wilson_interval
-from mlforge.evaluation.scores import HeldOut, Thresholds, evaluate, evaluate_fixed, from_json
+from mlforge.evaluation.scores import HeldOut, Thresholds, evaluate, evaluate_fixed
+from mlforge.evaluation.stored import from_json
 
 SEEDS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 25)), min_size=1, max_size=80)
 NUMBERS = st.integers(0, 2**32 - 1)

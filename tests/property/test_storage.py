@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlforge.core.records import SampleRecord
+from mlforge.errors import DataError
 from mlforge.storage.artifacts import ArtifactStore
 from mlforge.storage.feature_cache import FeatureCache
 from mlforge.storage.files import write_batch
 from mlforge.storage.lock_file import LockedCategory, update_lock
 from mlforge.storage.manifest import FILE_NAME, Manifest, read_manifest, write_manifest
 from mlforge.storage.tables import TableWriter
+from tests.described import DESCRIBED
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=20)
 CELL = ANY_TEXT | st.integers() | st.floats(allow_nan=False) | st.booleans() | st.none()
@@ -139,22 +142,19 @@ def test_any_artifact_is_read_back(files: dict[str, bytes], notes: dict[str, Any
     files.pop("manifest.json", None)
     with tempfile.TemporaryDirectory() as name:
         store = ArtifactStore(Path(name))
-        loaded = store.load(store.save("svm", notes, files))
+        loaded = store.load(store.save("svm", {**DESCRIBED, **notes}, files))
     assert loaded.files == files
     assert {key: loaded.manifest[key] for key in notes} == notes
 
 
 @given(st.binary(max_size=200))
-def test_a_lock_of_any_bytes_is_made_again(data: bytes) -> None:
-    entry = LockedCategory("c", 1, ("aa",), "s", {})
+def test_a_lock_of_any_bytes_is_refused_and_stays(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "mlforge.lock"
         path.write_bytes(data)
-        update_lock(path, {"cup": entry}, ["cup"])
-        whole = path.read_bytes()
-        update_lock(path, {"cup": entry}, ["cup"])
-        assert path.read_bytes() == whole
-    assert json.loads(whole)["categories"]["cup"]["config"] == "c"
+        with pytest.raises(DataError):
+            update_lock(path, {"cup": LockedCategory("c", 1, ("aa",), "s", {})}, ["cup"])
+        assert path.read_bytes() == data
 
 
 @given(st.integers(0, 6), st.integers(1, 5), st.integers(0, 2**32 - 1))

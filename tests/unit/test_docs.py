@@ -61,6 +61,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.}~-])/(?:tmp|home|root|work|Users|private|op
 QUICK = """
 [features]
 use = ["thumbnail", "color"]
+learned = { side = 32, width = 4, steps = 20 }
 
 [models]
 random_forest = { n_estimators = 10 }
@@ -189,6 +190,7 @@ def run_steps(steps: list[Step], folder: Path, photos: Path) -> list[Ran]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        timeout=300,
         check=False,
     )
     parts = re.split(r"\n@@ (\d+)\n", done.stdout)

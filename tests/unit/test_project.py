@@ -35,7 +35,7 @@ def test_from_a_folder_of_photos_to_a_prediction(tmp_path: Path, shapes: Path, d
     assert prediction.model == result.best.version == project.models()[0].version
     summary = project.batch(shapes, tmp_path / "out", BatchOptions(workers=1))
     assert (summary.n_files, summary.n_failed) == (15, 0)
-    assert project.preview(tmp_path / "sheet.png") == 12
+    assert project.preview(tmp_path / "sheet.png").n_rows == 12
     assert [overview.n_samples for overview in project.samples()] == [6, 6, 6]
     assert [cleaned.n_samples for cleaned in project.clean_samples()] == [6, 6, 6]
 

@@ -73,9 +73,11 @@ def parse_content(given: str, style: Style, side: int, least: float, where: str)
         readable = tuple(face for face in faces if fit(text, face, width, height, least))
         if readable:
             return Content(text, readable)
+    n_lines = text.count("\n") + 1
+    lines = f" in {n_lines} lines" if n_lines > 1 else ""
     raise ConfigError(
-        f"{where}: {len(text)} characters, or a word among them, are too long to be read on a "
-        f"{style} of {side} pixels",
+        f"{where}: {len(text)} characters{lines}, or a word among them, are too long to be read "
+        f"on a {style} of {side} pixels",
         "shorten it, raise generation_settings.parameters.scale or size, or use style document",
     )
 

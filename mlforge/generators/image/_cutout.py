@@ -23,6 +23,8 @@ _N_WITH_ALPHA = 4
 # More than this of a pixel is the object.
 _INSIDE = 0.5
 _SMALLEST_SIDE = 16
+# Through fewer pixels across pass many surfaces.
+_LEAST_FITTED = 3
 # Distances in CIE Lab: less is background, more is certainly not.
 _LEAST_DISTANCE, _CLEAR_DISTANCE = 7.0, 40.0
 _N_SPREADS = 4.0
@@ -137,6 +139,8 @@ def _distance_from_background(picture: Pixels) -> Floats | None:
     """Return each pixel's distance to the background in spreads; None where there is none."""
     lab = cv2.cvtColor(picture.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2Lab)
     height, width = lab.shape[:2]
+    if min(height, width) < _LEAST_FITTED:
+        return None
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
     ring = np.zeros((height, width), bool)

@@ -24,11 +24,33 @@ __all__ = ["LEAST_BOX", "Sheet", "Style", "draw_sheet", "ink_on"]
 
 Style = Literal["document", "label", "sign", "shape"]
 
+# Ranges and shares that a style's box for content comes from, of the side unless said.
+_PAGE_WIDTH, _PAGE_HEIGHT = (0.72, 0.86), (0.86, 0.97)
+# Of the page: what stays free at either side, and the part above lines or boxes of a form.
+_PAGE_MARGIN, _PAGE_UPPER = (0.07, 0.1), (0.5, 0.58)
+_LABEL_WIDTH, _LABEL_HEIGHT = (0.8, 0.95), (0.45, 0.75)
+# Of the label's width, then of its height.
+_LABEL_TEXT = 0.84
+_LABEL_INSET, _LABEL_BAND, _LABEL_CODE = 0.07, (0.1, 0.16), 0.24
+# Of these insets, how many stay free above and below together.
+_N_INSETS = 3.2
+_SIGN_HALF = (0.43, 0.48)
+# Of half the sign: width, and the range of the height.
+_SIGN_BOX = {"circle": (1.36, (0.95, 0.95)), "diamond": (1.08, (0.84, 0.84))}
+_PLATE_BOX = 1.72, (1.0, 1.5)
+_BARE_INSET = 0.12
+
 LEAST_BOX: dict[str, tuple[float, float]] = {
-    "document": (0.6, 0.42),
-    "label": (0.62, 0.28),
-    "sign": (0.44, 0.36),
-    "shape": (0.7, 0.7),
+    "document": (_PAGE_WIDTH[0] * (1 - 2 * _PAGE_MARGIN[1]), _PAGE_HEIGHT[0] * _PAGE_UPPER[0]),
+    "label": (
+        _LABEL_WIDTH[0] * _LABEL_TEXT,
+        _LABEL_HEIGHT[0] * (1 - _N_INSETS * _LABEL_INSET - max(_LABEL_BAND[1], _LABEL_CODE)),
+    ),
+    "sign": (
+        _SIGN_HALF[0] * min(across for across, _ in (*_SIGN_BOX.values(), _PLATE_BOX)),
+        _SIGN_HALF[0] * min(down[0] for _, down in (*_SIGN_BOX.values(), _PLATE_BOX)),
+    ),
+    "shape": (1 - 2 * _BARE_INSET, 1 - 2 * _BARE_INSET),
 }
 """The smallest width and height of a style's box for content, as shares of the side."""
 
@@ -84,15 +106,15 @@ def ink_on(paper: Color, rng: np.random.Generator, saturation: float = 0.8) -> C
 
 def _document(rng: np.random.Generator, side: int) -> Sheet:
     """Draw a page: a heading or a full text, and often boxes, or lines too small to read."""
-    width, height = side * rng.uniform(0.72, 0.86), side * rng.uniform(0.86, 0.97)
+    width, height = side * rng.uniform(*_PAGE_WIDTH), side * rng.uniform(*_PAGE_HEIGHT)
     left, top = (side - width) / 2, (side - height) / 2
     paper = color(rng, (0.0, 0.12), (0.88, 1.0))
     ink = ink_on(paper, rng, 0.6 if rng.random() < 0.3 else 0.1)
     alpha = _rectangle(left, top, width, height, side)
     picture = filled(side, side, paper)
     layout = str(rng.choice(("text", "letter", "form", "ruled")))
-    margin = width * rng.uniform(0.07, 0.1)
-    box_height = height * (rng.uniform(0.5, 0.58) if layout in ("letter", "form") else 0.84)
+    margin = width * rng.uniform(*_PAGE_MARGIN)
+    box_height = height * (rng.uniform(*_PAGE_UPPER) if layout in ("letter", "form") else 0.84)
     box = left + margin, top + height * 0.06, width - 2 * margin, box_height
     if layout in ("letter", "form"):
         below = box[1] + box_height + height * 0.04, top + height * 0.95
@@ -130,7 +152,7 @@ def _fill_below(
 
 def _label(rng: np.random.Generator, side: int) -> Sheet:
     """Draw a sticker, a tag or a plate, with a border, a band or a bar code."""
-    width, height = side * rng.uniform(0.8, 0.95), side * rng.uniform(0.45, 0.75)
+    width, height = side * rng.uniform(*_LABEL_WIDTH), side * rng.uniform(*_LABEL_HEIGHT)
     left, top = (side - width) / 2, (side - height) / 2
     pale = rng.random() < 0.6
     paper = color(rng, (0.0, 0.3), (0.85, 1.0)) if pale else color(rng, (0.2, 0.9), (0.2, 0.9))
@@ -139,8 +161,8 @@ def _label(rng: np.random.Generator, side: int) -> Sheet:
     alpha = _rectangle(left, top, width, height, side, corner)
     picture = filled(side, side, paper)
     layout = str(rng.choice(("plain", "border", "band", "bar_code")))
-    inset = 0.07 * height
-    box_top, box_height = top + 1.6 * inset, height - 3.2 * inset
+    inset = _LABEL_INSET * height
+    box_top, box_height = top + 1.6 * inset, height - _N_INSETS * inset
     if layout == "border":
         inner = _rectangle(
             left + inset / 2, top + inset / 2, width - inset, height - inset, side, corner
@@ -152,16 +174,16 @@ def _label(rng: np.random.Generator, side: int) -> Sheet:
         )  # fmt: skip
         picture = blend(picture, ink, np.clip(inner - core, 0, 1))
     elif layout == "band":
-        band = height * rng.uniform(0.1, 0.16)
+        band = height * rng.uniform(*_LABEL_BAND)
         at_top = rng.random() < 0.5
         _bar(picture, left, top if at_top else top + height - band, width, band, ink)
         box_height -= band
         box_top += band if at_top else 0.0
     elif layout == "bar_code":
-        code = height * 0.24
+        code = height * _LABEL_CODE
         _bar_code(picture, rng, (left + 0.1 * width, top + height - inset - code, code), ink)
         box_height -= code
-    box = left + 0.08 * width, box_top, 0.84 * width, box_height
+    box = left + 0.08 * width, box_top, _LABEL_TEXT * width, box_height
     return Sheet(layout, picture, alpha, box, paper, ink, str(rng.choice(("left", "centre"))))
 
 
@@ -177,13 +199,13 @@ def _bar_code(
 
 def _sign(rng: np.random.Generator, side: int) -> Sheet:
     """Draw a coloured plate, often with a border of the lettering's colour."""
-    half = side * rng.uniform(0.43, 0.48)
+    half = side * rng.uniform(*_SIGN_HALF)
     centre = side / 2, side / 2
     paper = color(rng, (0.55, 1.0), (0.3, 0.95)) if rng.random() < 0.75 else _WHITE
     ink = ink_on(paper, rng, 0.9 if paper == _WHITE else 0.15)
     layout = str(rng.choice(("rectangle", "rounded", "circle", "diamond")))
-    shares = {"circle": (1.36, 0.95), "diamond": (1.08, 0.84)}
-    across, down = shares.get(layout, (1.72, rng.uniform(1.0, 1.5)))
+    across, downs = _SIGN_BOX.get(layout, _PLATE_BOX)
+    down = rng.uniform(*downs)
 
     def plate(inset: float) -> Floats:
         radius = half - inset
@@ -210,7 +232,7 @@ def _bare(rng: np.random.Generator, side: int) -> Sheet:
     """No sheet at all: the shape lies on the background itself."""
     paper = color(rng, (0.0, 0.7), (0.1, 1.0))
     ink = ink_on(paper, rng, 1.0)
-    inset = side * 0.12
+    inset = side * _BARE_INSET
     box = inset, inset, side - 2 * inset, side - 2 * inset
     return Sheet("bare", filled(side, side, paper), None, box, paper, ink, "centre")
 

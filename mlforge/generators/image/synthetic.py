@@ -81,7 +81,7 @@ class Synthetic(Generator):
     Config = SyntheticConfig
     needs_seeds: ClassVar[bool] = False
     takes_inputs: ClassVar[bool] = True
-    revision: ClassVar[int] = 1
+    revision: ClassVar[int] = 2
 
     def __init__(
         self,

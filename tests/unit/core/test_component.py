@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import pytest
 from annotated_types import Ge, Le
@@ -91,6 +91,13 @@ def test_a_rule_between_parameters_is_told_in_its_own_words() -> None:
 
 def test_every_wrong_key_is_told_at_once() -> None:
     assert len(refusal({"turns": 0, "x": 1}).message.splitlines()) == 2
+
+
+@pytest.mark.parametrize("turns", [0, 10**400, -(10**400), "3", None, float("nan")])
+def test_what_an_artifact_holds_is_within_its_range(turns: Any) -> None:
+    assert Spring.Config.restored({"turns": 3}) == Spring.configured({"turns": 3}, "x").config
+    with pytest.raises(ValueError, match="turns is out of range"):
+        Spring.Config.restored({"turns": turns})
 
 
 def test_parameters_cannot_be_changed_afterwards() -> None:

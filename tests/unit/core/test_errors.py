@@ -16,6 +16,7 @@ EXIT_CODES = {
     "SampleError": 3,
     "StorageError": 3,
     "MissingExtraError": 4,
+    "MissingDecoderError": 4,
     "ArtifactError": 5,
     "EngineError": 6,
 }
@@ -54,7 +55,7 @@ def test_a_copy_is_equal(error: type[MlforgeError]) -> None:
 def test_errors_come_back_whole_from_another_process() -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         made = [error("what é", "next") for error in all_errors()]
-        back = list(pool.map(copy.copy, made))
+        back = list(pool.map(copy.copy, made, timeout=60))
     assert [(type(e), e.message, e.hint) for e in back] == [
         (type(e), e.message, e.hint) for e in made
     ]

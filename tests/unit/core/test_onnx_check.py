@@ -233,7 +233,9 @@ def test_checking_imports_no_onnx() -> None:
         f"check_graph(Path({str(GOLDEN)!r}).read_bytes(), 'x')\n"
         "print(sorted({'onnx', 'onnxruntime', 'google'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 

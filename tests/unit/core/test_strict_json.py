@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlforge.core.strict_json import parse_json
+from mlforge.core.strict_json import parse_json, parse_line
 from mlforge.errors import ConfigError
 
 
@@ -73,3 +73,17 @@ def test_the_limit_is_one_mebibyte_unless_said() -> None:
 
 def test_bytes_that_are_not_utf_8_are_refused_with_their_place() -> None:
     assert "byte 2" in refusal(b'{"\xff": 1}').message
+
+
+@pytest.mark.parametrize(
+    "line", [b"NaN", b"-Infinity", b"1e999", b"[" * 33 + b"]" * 33, b"\xff", b"{", b"", b"1 2"]
+)
+def test_a_line_is_read_within_the_same_limits(line: bytes) -> None:
+    with pytest.raises(ConfigError, match=r"^x: "):
+        parse_line(line, "x")
+
+
+def test_a_line_with_many_brackets_need_not_be_deep() -> None:
+    assert parse_line(b'{"a": [' + b"[1.5], " * 40 + b'"[["]}\n', "x") == {
+        "a": [*([1.5] for _ in range(40)), "[["]
+    }

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlforge.core.units import format_size, parse_size
+from mlforge.core.units import format_size, parse_duration, parse_size
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,17 @@ def test_what_is_not_a_size_is_refused_as_a_value_error(text: str | int) -> None
 )
 def test_sizes_are_written_as_people_read_them(n_bytes: int, text: str) -> None:
     assert format_size(n_bytes) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("60s", 60), ("90", 90), ("1.5m", 90), (" 2 H ", 7200), ("0.5s", 0.5), ("1 m", 60)],
+)
+def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "s", "m5", "0", "-1s", "nan", "inf", "1d", "1m30s", "1,5m"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"float|above 0"):
+        parse_duration(text)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -106,3 +107,16 @@ def test_equally_good_models_are_seldom_called_better_or_worse(trained: Make) ->
         )
         called += compare(first, second).verdict != "cant_tell"
     assert called <= 5
+
+
+def test_samples_of_a_category_without_seeds_count_in_its_own_recall_alone(trained: Make) -> None:
+    labels, right = [*LABELS, *[2] * 40], [*LABELS, *[2] * 40]
+    first, second = (
+        dataclasses.replace(trained(labels, answers), generated_only=("pot",))
+        for answers in (right, [*LABELS, *[0] * 40])
+    )
+    for figure in ("accuracy", "macro_f1"):
+        made = compare(first, second, figure)
+        assert (made.difference, made.n_common) == (0.0, 100)
+    assert compare(first, second, "precision", "cup").difference == 0.0
+    assert compare(first, second, "recall", "pot").difference == -1.0

@@ -9,9 +9,11 @@ import pytest
 from mlforge.errors import ConfigError
 from mlforge.evaluation.gates import Gate, check_gate_categories, judge, parse_gate
 from mlforge.evaluation.records import Evaluation
+from mlforge.evaluation.scores import HeldOut, evaluate
 
 Make = Callable[..., Evaluation]
 LABELS = [0, 1] * 50
+CODES = ("cup", "mug", "pot")
 
 
 def answered(n_wrong: int) -> list[int]:
@@ -146,6 +148,18 @@ def test_generated_only_categories_are_no_evidence(trained: Make) -> None:
     made = judge(parse_gate("accuracy>=0.1"), every)
     assert made.answer == "inconclusive"
     assert "generated only" in made.reason
+
+
+def test_samples_of_a_category_without_seeds_do_not_count_in_the_precision_of_others(
+    held_out: Callable[..., HeldOut],
+) -> None:
+    answers = held_out([*LABELS, *[2] * 50], [*LABELS, *[0] * 50])
+    rng = np.random.default_rng(0)
+    mixed = evaluate(answers, None, CODES, rng, generated_only=["pot"]).evaluation
+    alone = evaluate(held_out(LABELS, LABELS), None, CODES, rng).evaluation
+    gate = parse_gate("precision[cup]>=0.8")
+    assert judge(gate, mixed) == judge(gate, alone)
+    assert judge(gate, mixed).value == 1.0
 
 
 @pytest.mark.parametrize(

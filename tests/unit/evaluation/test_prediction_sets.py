@@ -7,7 +7,15 @@ import numpy.typing as npt
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from mlforge.evaluation.prediction_sets import fit_sets, membership, prediction_set
+from mlforge.evaluation.calibration import final_temperature, scale
+from mlforge.evaluation.intervals import FIT_VARIANCE, wilson_interval
+from mlforge.evaluation.prediction_sets import (
+    cross_measured,
+    fit_sets,
+    measure_sets,
+    membership,
+    prediction_set,
+)
 
 
 def drawn(n: int, seed: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
@@ -87,11 +95,65 @@ def test_too_few_groups_have_no_threshold_and_say_how_many_are_needed() -> None:
     )
 
 
-def test_the_mean_size_is_that_of_the_sets() -> None:
-    probabilities, labels = drawn(50, 0)
-    made = fit_sets(probabilities, labels, np.arange(50), 0.9)
-    sizes = [len(prediction_set(row, made.threshold)) for row in probabilities]
-    assert made.mean_size == pytest.approx(np.mean(sizes))
+@pytest.mark.parametrize("n_seeds", [12, 50])
+def test_what_is_said_of_the_sets_is_what_they_are_like_on_unseen_examples(n_seeds: int) -> None:
+    """On the seeds that set the threshold, 12 of 12 would be held whatever the model."""
+    fold, share = np.arange(n_seeds) % min(n_seeds, 12), 11 / 12
+    said, true, held_it = [], [], []
+    for seed in range(60):
+        probabilities, labels = drawn(n_seeds, seed)
+        temperature = final_temperature(probabilities, labels, share)
+        groups = np.arange(n_seeds)
+        made = fit_sets(scale(probabilities, temperature), labels, groups, 0.9)
+        assert made.threshold is not None
+        measured = cross_measured(made, probabilities, labels, groups, fold, share)
+        assert measured.threshold == made.threshold
+        assert measured.held is not None
+        assert measured.held_interval is not None
+        new, truth = drawn(1000, seed + 1000)
+        inside = membership(scale(new, temperature), made.threshold)
+        assert measured.mean_size is not None
+        said.append((measured.held, measured.mean_size))
+        true.append((inside[np.arange(1000), truth].mean(), inside.sum(axis=1).mean()))
+        low, high = measured.held_interval
+        held_it.append(low <= true[-1][0] <= high)
+    (held, size), (true_held, true_size) = np.mean(said, axis=0), np.mean(true, axis=0)
+    assert held == pytest.approx(true_held, abs=0.025)
+    assert size == pytest.approx(true_size, rel=0.1)
+    assert np.mean(held_it) >= 0.8
+
+
+def test_each_fold_is_measured_with_the_threshold_of_the_others() -> None:
+    # Two folds, of which one is sure of what is right and the other is not.
+    sure = np.array([*np.linspace(0.8, 0.9, 10), *np.linspace(0.35, 0.4, 10)])
+    labels, groups, fold = np.zeros(20, np.int64), np.arange(20), np.arange(20) // 10
+    probabilities = np.stack([sure, 1 - sure], axis=1)
+    made = cross_measured(
+        fit_sets(probabilities, labels, groups, 0.9), probabilities, labels, groups, fold, 1.0
+    )
+    # The sure ones ask for more than the others reach, which name the wrong category first.
+    assert made.held == 0.5
+    assert made.held_interval == wilson_interval(0.5, 20 / FIT_VARIANCE)
+
+
+def test_nothing_is_measured_where_the_other_folds_have_too_few_groups() -> None:
+    probabilities, labels = drawn(9, 0)
+    made = fit_sets(probabilities, labels, np.arange(9), 0.9)
+    assert made.threshold is not None
+    assert cross_measured(made, probabilities, labels, np.arange(9), np.arange(9), 8 / 9) == made
+
+
+def test_what_the_sets_held_is_counted_and_not_what_was_asked_for() -> None:
+    # The first answer is always in: where it is right 19 times in 20, so are the sets.
+    labels = np.arange(40) % 2
+    probabilities = np.where(labels[:, None] == [0, 1], 0.9, 0.1)
+    probabilities[:2] = probabilities[:2, ::-1]
+    fitted = fit_sets(probabilities, labels, np.arange(40), 0.9)
+    made = measure_sets(fitted, probabilities, labels, np.arange(40))
+    assert (made.mean_size, made.held) == (1.0, 0.95)
+    assert made.held_interval == wilson_interval(0.95, 40)
+    other = measure_sets(made, probabilities[:4], labels[:4], np.arange(4))
+    assert (other.threshold, other.held) == (made.threshold, 0.5)
 
 
 def test_a_set_is_never_empty_and_begins_with_the_most_probable() -> None:

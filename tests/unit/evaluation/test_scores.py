@@ -9,7 +9,8 @@ import pytest
 
 from mlforge.evaluation.intervals import wilson_interval
 from mlforge.evaluation.records import Evaluation, SetSummary, UnknownSummary
-from mlforge.evaluation.scores import HeldOut, Thresholds, evaluate, evaluate_fixed, from_json
+from mlforge.evaluation.scores import HeldOut, Thresholds, evaluate, evaluate_fixed
+from mlforge.evaluation.stored import from_json
 
 CODES = ("cup", "mug", "pot")
 Make = Callable[..., Evaluation]
@@ -141,8 +142,18 @@ def test_categories_without_seeds_count_in_no_figure_but_their_own(held_out: Ans
     assert made.evaluation.accuracy == 1.0
     assert made.evaluation.n_seeds == 20
     assert made.evaluation.per_category["pot"].recall == 0.0
+    assert made.evaluation.per_category["cup"].precision == 1.0
+    assert {seed.code for seed in made.evaluation.evidence} == {"cup", "mug"}
     assert made.evaluation.confusion[2] == (20, 0, 0)
     assert len(made.evaluation.seeds) == 40
+
+
+def test_many_seeds_of_few_groups_tell_nothing_of_other_groups(trained: Make) -> None:
+    labels = [0] * 20 + [1] * 20 + [2] * 4
+    groups = [f"c{n // 10}" for n in range(20)] + [f"m{n // 4}" for n in range(20)]
+    made = trained(labels, labels, [*groups, "p0", "p1", "p2", "p3"])
+    # Two groups are too few, five are some, and four seeds of four groups are what they are.
+    assert made.not_estimable == ("cup",)
 
 
 def test_where_no_category_has_seeds_the_samples_are_scored(held_out: Answer) -> None:
@@ -150,6 +161,7 @@ def test_where_no_category_has_seeds_the_samples_are_scored(held_out: Answer) ->
     made = evaluate(answers, None, CODES, np.random.default_rng(0), generated_only=CODES)
     assert made.evaluation.n_seeds == 20
     assert made.evaluation.generated_only == CODES
+    assert made.evaluation.evidence == made.evaluation.seeds
 
 
 def test_the_leak_gap_is_the_claim_minus_what_held_out_seeds_say(held_out: Answer) -> None:
@@ -182,7 +194,7 @@ def test_a_stored_model_is_measured_with_the_thresholds_that_it_has(held_out: An
         1.0, SetSummary(0.9, 0.05, 1.5, 9), UnknownSummary(14.5, 0.05, (0.0, 0.1))
     )
     made = evaluate_fixed(answers, CODES, np.random.default_rng(0), thresholds)
-    assert made.sets == SetSummary(0.9, 0.05, 3.0, 9)
+    assert made.sets == SetSummary(0.9, 0.05, 3.0, 9, 1.0, wilson_interval(1.0, 20))
     assert made.unknown is not None
     assert made.unknown.rejected == 0.25
     assert made.unknown.rejected_interval == wilson_interval(0.25, 20)
@@ -198,3 +210,43 @@ def test_what_is_no_evaluation_is_refused(trained: Make) -> None:
     values = dataclasses.asdict(trained([0, 1], [0, 1]))
     with pytest.raises(ValueError, match="accuracy"):
         from_json(values | {"accuracy": "high"})
+    for number in (float("nan"), float("inf"), 10**400):
+        with pytest.raises(ValueError, match=r"JSON|accuracy"):
+            from_json(values | {"accuracy": number})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"codes": ["cup"]},
+        {"codes": []},
+        {"codes": ["cup", "mug", "x"]},
+        {"confusion": [[1]]},
+        {"confusion": [[1, 0, 0], [0, 10**400, 0], [0, 0, 0]]},
+        {"confusion": [[1, 0, 0], [0, -1, 0], [0, 0, 0]]},
+        {"n_seeds": 10**400},
+        {"accuracy": 1e308},
+        {"unscored": ["x"]},
+        {"generated_only": ["x"]},
+        {"per_category": {"x": {"precision": 1, "recall": 1, "n_seeds": 1}}},
+    ],
+)
+def test_an_evaluation_whose_parts_do_not_fit_is_refused(
+    trained: Make, wrong: dict[str, object]
+) -> None:
+    values = dataclasses.asdict(trained([0, 1], [0, 1]))
+    with pytest.raises(ValueError, match="do not fit"):
+        from_json(values | wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"code": "x"}, {"probabilities": []}, {"probabilities": [1e308, 0, 0]}, {"fold": 10**400}],
+)
+def test_a_seed_that_does_not_fit_its_evaluation_is_refused(
+    trained: Make, wrong: dict[str, object]
+) -> None:
+    values = dataclasses.asdict(trained([0, 1], [0, 1]))
+    values["seeds"] = [seed | wrong for seed in values["seeds"]]
+    with pytest.raises(ValueError, match="do not fit"):
+        from_json(values)

@@ -118,6 +118,6 @@ def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
         "print(sorted({'cv2', 'sklearn', 'PIL', 'scipy'} & set(sys.modules)))"
     )
     finished = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
     assert finished.stdout.strip() == "[]"

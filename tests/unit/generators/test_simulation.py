@@ -306,3 +306,10 @@ def test_the_ratio_is_the_share_of_samples_that_pass_through_the_techniques() ->
     varied = ["technique" in recipe[-1] for recipe in recipes]
     assert np.mean(varied) == pytest.approx(0.3, abs=0.08)
     assert generator.limit_per_seed() is None
+
+
+@pytest.mark.parametrize("shape", [(16, 700), (700, 16), (24, 700), (17, 2048)])
+def test_a_seed_too_long_to_tell_its_background_is_taken_whole(shape: tuple[int, int]) -> None:
+    cutout = cut_out(np.full((*shape, 3), 200, np.uint8))
+    assert cutout.layer.shape == (*shape, 4)
+    assert cutout.source == "whole"

@@ -17,8 +17,10 @@ from mlforge.core.validation import validated
 from mlforge.errors import ConfigError
 from mlforge.generators.image import _lettering
 from mlforge.generators.image._canvas import contrast
+from mlforge.generators.image._content import draw_content, parse_content
 from mlforge.generators.image._lettering import Face, draw_lines, faces_for, fit
 from mlforge.generators.image._shapes import SHAPES, shape_mask
+from mlforge.generators.image._templates import LEAST_BOX, Style, draw_sheet
 from mlforge.generators.image.synthetic import Synthetic, SyntheticConfig
 from mlforge.modalities import MODALITIES
 
@@ -85,7 +87,9 @@ def test_another_process_gives_the_same_bytes_in_another_order(style: str) -> No
         "        for c in (3, 1, 2)]\n"
         "print(json.dumps({c: digest_bytes(g.example.tobytes()) for c, g in made}))\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, timeout=60, check=True
+    )
     assert {int(copy): digest for copy, digest in json.loads(done.stdout).items()} == here
 
 
@@ -170,6 +174,27 @@ def test_text_is_set_as_large_as_its_box_allows() -> None:
     assert large is not None
     assert large[1] > 1.7 * small[1]
     assert fit("word", face, 10, 10, 6) is None
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_no_sheet_has_less_room_than_its_style_promises(style: Style) -> None:
+    sheets = [draw_sheet(style, np.random.default_rng(number), 64) for number in range(400)]
+    room = np.array([sheet.box[2:] for sheet in sheets]) / 64
+    least = np.array(LEAST_BOX[style])
+    assert (room.min(axis=0) >= least - 1e-12).all()
+    assert (room.min(axis=0) < 1.05 * least).all(), "promises less than there is"
+
+
+@pytest.mark.parametrize("style", ["document", "label", "sign"])
+def test_as_many_lines_as_are_taken_fit_every_sheet(style: Style) -> None:
+    # The first line takes its size, each other one 1.2 of it.
+    most = 1 + int((LEAST_BOX[style][1] * 128 / 9.0 - 1) / 1.2)
+    content = parse_content("\n".join(["AAA"] * most), style, 128, 9.0, "x")
+    with pytest.raises(ConfigError, match=rf"characters in {most + 1} lines, .* too long to be"):
+        parse_content("\n".join(["AAA"] * (most + 1)), style, 128, 9.0, "x")
+    for number in range(200):
+        rng = np.random.default_rng(number)
+        draw_content(content, draw_sheet(style, rng, 128), 9.0, rng)
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,13 @@ def test_thumbnail_shows_the_whole_picture_in_the_middle(side: int, shape: tuple
     assert abs(int(columns.min()) - (side - 1 - int(columns.max()))) <= 1
 
 
+@pytest.mark.parametrize("size", [16, 256, 2048])
+def test_noise_takes_fewer_bytes_than_the_most_that_are_named(size: int) -> None:
+    image = Image(Image.Config(size=size))
+    noise = np.random.default_rng(size).choice(np.array([0, 255], np.uint8), (size, size, 3))
+    assert max(len(image.encode(noise, name, 100)) for name in image.formats) < image.most_bytes
+
+
 def test_versions_name_the_libraries_that_decide_the_pixels() -> None:
     assert Image.versions() == {
         "numpy": np.__version__,

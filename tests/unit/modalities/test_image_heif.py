@@ -7,6 +7,7 @@ import io
 import struct
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 from PIL import Image as P
 from PIL import ImageOps
 
-from mlforge.errors import SampleError
+from mlforge.errors import MissingDecoderError, SampleError
 from mlforge.modalities.image import Image
 
 Pixels = npt.NDArray[np.uint8]
@@ -166,10 +167,27 @@ def test_without_the_extra_the_message_holds_the_install_command(
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     error = refused(struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(100))
+    assert isinstance(error, MissingDecoderError)
     assert 'python -m pip install "mlforge[heic]"' in error.message
 
 
 def test_without_avif_in_pillow_the_message_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PIL.features, "check", lambda name: False)
     error = refused(struct.pack(">I", 24) + b"ftypavif\0\0\0\0avifmif1" + bytes(100))
+    assert isinstance(error, MissingDecoderError)
     assert "built without" in error.message
+    assert "pip install --upgrade pillow" in error.message
+
+
+@NEEDS_HEIC
+def test_only_heic_pictures_name_the_version_of_their_decoder() -> None:
+    version = metadata.version("pillow-heif")
+    assert Image.versions_for(heic(drawn())[: Image.start_bytes]) == {"pillow-heif": version}
+    png = io.BytesIO()
+    drawn().save(png, "PNG")
+    assert Image.versions_for(png.getvalue()) == Image.versions_for(b"") == {}
+
+
+@NEEDS_AVIF
+def test_pillow_itself_decodes_avif() -> None:
+    assert Image.versions_for(avif(drawn())) == {}

@@ -266,11 +266,11 @@ def test_threads_decode_at_once_and_leave_the_warnings_filters_alone() -> None:
             for data, pixels in zip(files, expected, strict=True):
                 same.append(np.array_equal(Image().decode(data), pixels))
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert len(same) == 400
     assert all(same)
     assert warnings.filters == before
@@ -282,5 +282,7 @@ def test_importing_the_modality_brings_no_decoder_and_no_heavy_library() -> None
         "heavy = {'pydantic', 'scipy', 'sklearn', 'PIL.TiffImagePlugin', 'PIL.JpegImagePlugin'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout.strip() == "[]"

@@ -28,3 +28,12 @@ def test_the_unit_of_the_features_does_not_matter() -> None:
     model.fit(FEATURES * np.float32(1024), LABELS, np.random.default_rng(0))
     same = model.predict_proba(FEATURES * np.float32(1024))
     assert np.abs(same[:, 1] - predicted()).max() < 1e-6
+
+
+def test_the_last_layer_of_a_network_is_this_model() -> None:
+    network = MODELS.get("neural_network")
+    assert network.same_as == "logistic_regression"
+    made = [component() for component in (network, MODELS.get(network.same_as))]
+    for model in made:
+        model.fit(FEATURES, LABELS, np.random.default_rng(0))
+    assert made[0].to_onnx() == made[1].to_onnx()

@@ -145,8 +145,10 @@ def _deep(made: Made, seeds: tuple[SeedOutcome, ...]) -> DeepEvaluation:
             for n, (kind, seed) in enumerate(zip(kinds, seeds[::7], strict=False))
         ),
         techniques=(
-            TechniqueEffect(first, made.said("rotation"), 0.06, (0.01, 0.11), safe=True),
-            TechniqueEffect(first, made.said("flip"), -0.21, (-0.33, -0.09), safe=False),
+            TechniqueEffect(first, made.said("rotation"), 0.06, (0.01, 0.11), True, (first,), ()),
+            TechniqueEffect(
+                first, made.said("flip"), -0.21, (-0.33, -0.09), False, (first,), (first,)
+            ),
         ),
         robustness=tuple(
             RobustnessCurve(

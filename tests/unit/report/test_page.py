@@ -9,8 +9,10 @@ from html.parser import HTMLParser
 
 import pytest
 
+from mlforge.evaluation.records import SetSummary
 from mlforge.report import MAX_BYTES, ReportData, render
 from mlforge.report.page import SECTIONS
+from mlforge.report.pictures import picture_files
 
 MakeData = Callable[..., ReportData]
 
@@ -204,6 +206,14 @@ def test_too_few_seeds_for_calibration_sets_and_unknown_is_said(make_data: MakeD
     assert text.count("There are too few photos") == 3
 
 
+def test_sets_that_could_not_be_measured_are_shown_without_figures(make_data: MakeData) -> None:
+    data = make_data()
+    assert data.evaluation is not None
+    few = dataclasses.replace(data.evaluation, sets=SetSummary(0.9, 0.21, None, 9))
+    text = Page(render(dataclasses.replace(data, evaluation=few))).text
+    assert "Whether it does takes more photos to tell. A category is in the set from" in text
+
+
 def test_charts_have_a_title_and_a_description(make_data: MakeData) -> None:
     page = Page(render(make_data()))
     charts = [svg for svg in page.all("svg") if svg.get("class") == "chart"]
@@ -227,6 +237,44 @@ def test_what_is_no_picture_is_not_shown_as_one(make_data: MakeData) -> None:
     broken = dict.fromkeys(data.thumbnails, b"<svg onload='alert(1)'/>")
     page = Page(render(dataclasses.replace(data, thumbnails=broken)))
     assert page.all("img") == []
+
+
+def test_samples_of_a_category_without_seeds_are_no_mistakes(make_data: MakeData) -> None:
+    data = make_data(wrong_share=1.0, n_categories=3, deep=False)
+    assert data.evaluation is not None
+    invented = data.evaluation.codes[0]
+    scores = dataclasses.replace(data.evaluation, generated_only=(invented,), n_seeds=24)
+    mixed = dataclasses.replace(data, evaluation=scores)
+    page = Page(render(mixed))
+    assert "24 of 24 photos it had not seen were named wrong" in page.text
+    assert f"{invented}/" not in page.text
+    assert not any(file.startswith(f"{invented}/") for file, _ in picture_files(mixed))
+
+
+def test_seeds_of_too_few_groups_are_said_to_tell_nothing_of_others(make_data: MakeData) -> None:
+    data = make_data(n_categories=3)
+    scores = data.evaluation
+    assert scores is not None
+    code = scores.codes[0]
+    assert "not estimable" not in Page(render(data)).text
+    one = dataclasses.replace(scores.per_category[code], n_groups=2)
+    few = dataclasses.replace(scores, per_category={**scores.per_category, code: one})
+    text = Page(render(dataclasses.replace(data, evaluation=few))).text
+    assert "of Category 1 would fare is not estimable from these groups" in text
+    assert "for other groups not estimable from these: 12 photos of 2 groups" in text
+
+
+@pytest.mark.parametrize(
+    ("n_categories", "why"),
+    [(2, "With two categories, none can play"), (3, "there are too few independent photos")],
+)
+def test_why_unknown_things_could_not_be_measured_is_the_real_reason(
+    make_data: MakeData, n_categories: int, why: str
+) -> None:
+    data = make_data(n_categories=n_categories)
+    assert data.deep is not None
+    none = dataclasses.replace(data, deep=dataclasses.replace(data.deep, unknown=()))
+    assert why in Page(render(none)).text
 
 
 def test_a_page_full_of_mistakes_stays_within_its_size(make_data: MakeData) -> None:

@@ -112,6 +112,8 @@ def test_reliable_means_sure_enough_and_known(make_data: MakeData) -> None:
     none_known = dataclasses.replace(
         data.evaluation, unknown=dataclasses.replace(known, threshold=-1.0)
     )
+    untold = dataclasses.replace(data.evaluation, unknown=None)
     data = dataclasses.replace(data, categories=lax)
     assert make_album(data, all_known, names).n_reliable == len(wrong_files(data))
     assert make_album(data, none_known, names).n_reliable == 0
+    assert make_album(data, untold, names).n_reliable == 0

@@ -65,14 +65,16 @@ def test_the_line_that_turns_a_technique_off_keeps_the_others_as_they_are(
         ({"name": "rotation"}, {"name": "flip"}, {"name": "b", "p": 1}),
     )
     effects = (
-        TechniqueEffect("left", "flip", -0.2, (-0.3, -0.1), safe=False),
-        TechniqueEffect("left", "rotation", 0.1, (0.0, 0.2), safe=True),
+        TechniqueEffect("right", "flip", -0.2, (-0.3, -0.1), False, ("left", "up"), ("left",)),
+        TechniqueEffect("left", "rotation", 0.1, (0.0, 0.2), True, ("left",), ()),
     )
     deep = dataclasses.replace(data.deep, techniques=effects)
     assert unsafe_lines(deep, (card,)) == [
         ("categories/left/config.json", '"techniques": ["rotation", {"name": "b", "p": 1}]')
     ]
-    assert [row["technique"] for row in technique_rows(deep, {})] == ["flip", "rotation"]
+    flip, rotation = technique_rows(deep, {"left": "Turn left"})
+    assert (flip["technique"], flip["category"], flip["through"]) == ("flip", "right", "Turn left")
+    assert rotation["technique"] == "rotation"
 
 
 def test_advice_says_how_many_of_what_and_what_it_would_bring(make_data: MakeData) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 
 import pytest
 
 from mlforge import Project
 from mlforge.errors import ArtifactError
 from mlforge.evaluation.records import DeepEvaluation, SeedBlame
-from mlforge.report import MAX_BYTES, ReportData
-from mlforge.workflows.report import report_data, seed_paths
+from mlforge.report import MAX_BYTES, ReportData, render
+from mlforge.workflows.report import SeedPictures, illustrated_page, report_data, seed_paths
 from mlforge.workflows.train import TrainOptions
 from mlforge.workflows.trained import stored_model
 
@@ -119,3 +120,15 @@ def test_an_artifact_carries_the_page_of_its_training(project: Project) -> None:
         page = project.artifacts.load(model.version).files["report.html"].decode()
         assert all(other.version in page for other in result.models), "beside the others"
         assert page.count("data:image/webp;base64,") >= 15, "each seed has its picture"
+
+
+def test_names_that_grow_by_escaping_leave_cards_out_and_not_the_limit(
+    trained: Project, make_data: Callable[..., ReportData]
+) -> None:
+    names = tuple(f"{n:02d}{'&' * 198}" for n in range(60))
+    data = make_data(n_categories=60, n_seeds=25, wrong_share=1.0, names=names, pictures=False)
+    assert len(render(data).encode()) > 2 * MAX_BYTES
+    page = illustrated_page(data, SeedPictures(trained.workspace.modality, {}))
+    assert MAX_BYTES / 4 < len(page.encode()) < MAX_BYTES
+    cards = page.count("data-text=")
+    assert f"{1500 - cards:,} more mistakes did not fit into this file." in page

@@ -13,6 +13,7 @@ import pytest
 from mlforge.core.digest import digest_bytes, digest_json
 from mlforge.errors import ArtifactError, StorageError
 from mlforge.storage.artifacts import ArtifactStore
+from tests.described import DESCRIBED
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "artifacts"
 GRAPH = (GOLDEN / "v1" / "artifact" / "model.onnx").read_bytes()
@@ -26,7 +27,7 @@ def store(tmp_path: Path) -> ArtifactStore:
 
 
 def save(store: ArtifactStore, model: str = "random_forest", created: str = CREATED) -> str:
-    return store.save(model, {"created": created, "name": "Café"}, FILES)
+    return store.save(model, {**DESCRIBED, "created": created, "name": "Café"}, FILES)
 
 
 def edit(store: ArtifactStore, version: str, change: Callable[[dict[str, Any]], object]) -> None:
@@ -94,7 +95,7 @@ def test_the_version_to_use_is_the_named_one_else_the_best_of_the_newest_train(
 ) -> None:
     for model in ("svm", "knn", "svm"):
         save(store, model)
-    store.note_latest(["svm-0001", "knn-0001"])
+    store.notes.note_latest(["svm-0001", "knn-0001"])
     assert store.latest() == ["svm-0001", "knn-0001"]
     assert store.resolve(None) == "svm-0001"
     assert store.resolve("svm-0002") == "svm-0002"
@@ -106,10 +107,10 @@ def test_the_version_to_use_is_the_named_one_else_the_best_of_the_newest_train(
 def test_a_model_that_failed_a_gate_is_used_only_where_it_is_named(store: ArtifactStore) -> None:
     for model in ("svm", "knn"):
         save(store, model)
-    store.note_latest(["svm-0001"], ["knn-0001"])
+    store.notes.note_latest(["svm-0001"], ["knn-0001"])
     assert store.latest() == ["svm-0001", "knn-0001"]
     assert store.resolve(None) == "svm-0001"
-    store.note_latest([], ["knn-0001", "svm-0001"])
+    store.notes.note_latest([], ["knn-0001", "svm-0001"])
     with pytest.raises(ArtifactError, match="failed a gate") as caught:
         store.resolve(None)
     assert "mlforge models promote knn-0001" in caught.value.hint
@@ -121,7 +122,7 @@ def test_production_comes_before_the_newest_train_and_an_alias_stands_for_its_ve
 ) -> None:
     for model in ("svm", "knn"):
         save(store, model)
-    store.note_latest(["svm-0001"])
+    store.notes.note_latest(["svm-0001"])
     store.aliases.promote("staging", "svm-0001", CREATED)
     store.aliases.promote("production", "knn-0001", CREATED)
     assert store.resolve(None) == "knn-0001"
@@ -241,7 +242,7 @@ def test_artifacts_of_every_schema_keep_loading(store: ArtifactStore, schema: st
 def test_a_version_that_was_removed_is_no_longer_the_latest(store: ArtifactStore) -> None:
     for model in ("svm", "knn"):
         save(store, model)
-    store.note_latest(["gone-0001", "knn-0001"])
+    store.notes.note_latest(["gone-0001", "knn-0001"])
     assert store.latest() == ["knn-0001"]
 
 
@@ -341,6 +342,54 @@ def test_a_manifest_of_another_shape_is_refused(store: ArtifactStore, text: str)
         store.manifest(version)
 
 
+WRONG: tuple[tuple[str, tuple[object, ...]], ...] = (
+    ("created", (None, 3, ["x"])),
+    ("model", (None, "svm", {"name": "svm"}, {"name": 3, "parameters": {}})),
+    ("modality", (None, {"name": "image"}, {"name": ["image"], "parameters": {}})),
+    ("extractors", (None, [], [3], [{"name": "hog", "parameters": {}, "state": {}}])),
+    ("categories", (None, [], ["a"], [{"code": "a", "name": "a"}])),
+    ("temperature", (None, True, "1", 0, -1, 1e-320, 1e300, 10**400)),
+    ("set_threshold", ("x", "", False, [], -0.1, 1.1, 10**400)),
+    ("unknown", ([], {}, {"threshold": 1}, {"threshold": 10**400, "state": {}})),
+    ("unknown", ({"threshold": 1, "state": {"scale": ["x"]}},)),
+    ("chosen_from", ([], {"candidates": [3]}, {"candidates": None})),
+    ("n_features", (None, 1.5, True, -1, 10**400)),
+    ("n_seeds", (None, "8")),
+    ("n_samples", (None, [0])),
+    ("data", ([], {}, {"digest": 3})),
+    ("settings", ([], "x")),
+    ("versions", (None, ["numpy"], {"numpy": 2})),
+    ("environment", ([], "x")),
+    ("origin", ("x", {"version": "svm-0001"})),
+)
+"""What the keys of a manifest cannot hold."""
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, v) for key, values in WRONG for v in values])
+def test_a_manifest_that_describes_no_model_is_refused_and_what_is_wrong_named(
+    store: ArtifactStore, key: str, value: object
+) -> None:
+    version = save(store)
+    edit(store, version, lambda manifest: manifest.update({key: value}))
+    for read in (store.manifest, store.load):
+        with pytest.raises(ArtifactError, match=f"its {key} is missing or wrong"):
+            read(version)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"code": ["above"]}, {"code": "below"}, {"name": 3}]
+    + [{"min_confidence": value} for value in ("0.5", None, True, -0.1, 1.1, 10**400)],
+)
+def test_a_category_that_cannot_be_predicted_is_refused(
+    store: ArtifactStore, wrong: dict[str, object]
+) -> None:
+    version = save(store)
+    edit(store, version, lambda manifest: manifest["categories"][0].update(wrong))
+    with pytest.raises(ArtifactError, match="its categories is missing or wrong"):
+        store.manifest(version)
+
+
 @pytest.mark.parametrize(
     "files",
     [
@@ -427,3 +476,9 @@ def test_the_first_error_of_a_save_is_the_one_that_is_told(
     monkeypatch.setattr(os, "rmdir", broken)
     with pytest.raises(StorageError, match=os.strerror(errno.ENOSPC)):
         save(store)
+
+
+def test_after_the_last_number_there_is_none(store: ArtifactStore) -> None:
+    (store.models / "svm-999999999").mkdir(parents=True)
+    with pytest.raises(ArtifactError, match="no number above 999999999"):
+        save(store, "svm")

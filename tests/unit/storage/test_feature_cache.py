@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ A, B, C = (letter * 64 for letter in "abc")
 
 @pytest.fixture
 def cache(tmp_path: Path) -> FeatureCache:
-    made = FeatureCache(tmp_path / "cache", "key")
+    made = FeatureCache(tmp_path / "cache", "key", 3)
     made.store([A, B], np.array([[1, 2, 3], [4, 5, 6]], np.float32))
     made.store([C], np.array([[7, 8, 9]], np.float32))
     return made
@@ -74,6 +75,26 @@ def npz(**values: object) -> bytes:
     return buffer.getvalue()
 
 
+def zipped(head: str, **values: object) -> bytes:
+    """Return a file of the cache whose values have that head."""
+    buffer = io.BytesIO(npz(digests=np.array([A], "U64"), **values))
+    with zipfile.ZipFile(buffer, "a") as archive:
+        text = head.encode()
+        member = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+        archive.writestr("values.npy", member + bytes(64))
+    return buffer.getvalue()
+
+
+def torn_deflation() -> bytes:
+    """Return a compressed file whose data are no longer what a decompressor takes."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, digests=np.array([A]), values=np.zeros((1, 3), np.float32))
+    data = bytearray(buffer.getvalue())
+    start = data.index(b"digests.npy") + len(b"digests.npy")
+    data[start + 20 : start + 60] = b"\xff" * 40
+    return bytes(data)
+
+
 def npy(value: object) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, np.array(value), allow_pickle=True)
@@ -93,8 +114,20 @@ def npy(value: object) -> bytes:
         npz(digests=[[A]], values=[[1.0]]),
         npz(digests=[{"an": "object"}], values=[[1.0]]),
         npz(digests=A, values=[1.0]),
+        npz(digests=[A], values=[["x", "y", "z"]]),
+        npz(digests=[A], values=[[1.0, 2.0, 3.0]]),
+        npz(digests=[A], values=np.ones((1, 2), np.float32)),
+        npz(digests=[A], values=np.full((1, 3), np.nan, np.float32)),
+        npz(digests=[1], values=np.ones((1, 3), np.float32)),
+        zipped("{'descr': '<f4', 'shape': ("),
+        zipped("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 10**40), }"),
+        zipped("{'descr': '<M8[s]', 'fortran_order': False, 'shape': (1, 3), }"),
+        torn_deflation(),
     ],
-    ids=["empty", "zip", "text", "npy", "pickle", "keys", "short", "nested", "pickles", "scalar"],
+    ids=[
+        *("empty", "zip", "text", "npy", "pickle", "keys", "short", "nested", "pickles", "scalar"),
+        *("texts", "doubles", "narrow", "nan", "numbers", "token", "huge", "dates", "deflation"),
+    ],
 )
 def test_a_file_that_is_not_ours_is_removed_though_its_name_is_right(
     cache: FeatureCache, data: bytes

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from mlforge.storage.files import (
     file_errors,
     make_folder,
     move,
+    open_new,
     read_bytes,
+    read_plain,
     remove_file,
     remove_temporaries,
     remove_tree,
@@ -26,6 +29,18 @@ from mlforge.storage.files import (
 )
 
 LONGEST_NAME = "名" * 85
+
+
+def _link(path: Path) -> None:
+    path.symlink_to(path.with_name("outside"))
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
 
 
 def test_a_file_is_written_and_replaced_whole(tmp_path: Path) -> None:
@@ -211,3 +226,31 @@ def test_rewriting_removes_what_killed_writes_of_the_same_file_left(tmp_path: Pa
     rewrite_json(tmp_path / "a.json", {"x": 1})
     assert json.loads((tmp_path / "a.json").read_text()) == {"x": 1}
     assert (mine.exists(), other.exists()) == (False, True), "others write under other locks"
+
+
+def test_what_is_planted_in_place_of_a_temporary_file_is_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("precious")
+    planted = tmp_path / f"{TEMPORARY_PREFIX}planted"
+    planted.symlink_to(outside)
+    with open_new(planted) as file:
+        file.write(b"new")
+    assert not planted.is_symlink()
+    assert outside.read_text() == "precious"
+
+
+@pytest.mark.parametrize("plant", [_link, _pipe, _folder], ids=["a link", "a pipe", "a folder"])
+def test_only_a_plain_file_is_added_to(tmp_path: Path, plant: Callable[[Path], None]) -> None:
+    (tmp_path / "outside").write_text("precious")
+    plant(tmp_path / "index")
+    with pytest.raises(StorageError, match="index"):
+        append_lines(tmp_path / "index", ["line"])
+    assert read_plain(tmp_path / "index", 100) is None
+    assert (tmp_path / "outside").read_text() == "precious"
+
+
+def test_no_more_is_read_of_a_file_than_it_may_hold(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x" * 1000)
+    assert read_plain(tmp_path / "file", 10) == b"x" * 11
+    assert read_plain(tmp_path / "missing", 10) is None
+    assert read_plain(tmp_path / "file" / "below", 10) is None

@@ -6,6 +6,7 @@ import pytest
 
 from mlforge.errors import ConfigError, MlforgeError
 from mlforge.storage.layout import Layout, find_root
+from mlforge.workflows.workspace import Workspace
 
 
 @pytest.mark.parametrize("mark", ["mlforge.toml", "categories/"])
@@ -80,3 +81,22 @@ def test_categories_are_the_folders_with_a_configuration_sorted(tmp_path: Path) 
         layout.config(code).touch()
     (layout.categories / "category.schema.json").touch()
     assert layout.category_codes() == ["cup", "mug"]
+
+
+@pytest.mark.parametrize("folder", ["categories", "artifacts", "artifacts/models"])
+def test_a_folder_that_is_a_link_out_of_the_project_is_refused(tmp_path: Path, folder: str) -> None:
+    root = tmp_path / "project"
+    (root / "artifacts").mkdir(parents=True)
+    (root / "mlforge.toml").touch()
+    for place in (root / "inside", tmp_path / "outside"):
+        place.mkdir()
+    if folder == "artifacts":
+        (root / folder).rmdir()
+    (root / folder).symlink_to(root / "inside")
+    assert find_root(root) == root.resolve()
+    (root / folder).unlink()
+    (root / folder).symlink_to(tmp_path / "outside")
+    with pytest.raises(ConfigError, match=f"{folder}: a link"):
+        find_root(root)
+    with pytest.raises(ConfigError, match=f"{folder}: a link"):
+        Workspace(root)

@@ -112,3 +112,12 @@ def test_a_lock_that_cannot_be_taken_is_a_storage_error(
 def test_an_error_inside_is_not_taken_for_one_of_the_lock(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), exclusive(tmp_path):
         raise FileNotFoundError
+
+
+def test_a_planted_link_makes_no_file_elsewhere(tmp_path: Path) -> None:
+    folder = tmp_path / "artifacts"
+    folder.mkdir()
+    (folder / ".lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StorageError, match="a link"), exclusive(folder):
+        pytest.fail("a link is no lock")
+    assert not (tmp_path / "elsewhere").exists()

@@ -12,7 +12,9 @@ from mlforge.storage.manifest import (
     FILE_NAME,
     Manifest,
     append_records,
+    find_record,
     manifest_line,
+    named_files,
     read_manifest,
     samples_digest,
     write_manifest,
@@ -46,6 +48,27 @@ def test_a_manifest_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_manifest(tmp_path) == manifest
     assert manifest.samples == [record(1), record(2)]
     assert manifest.complete
+
+
+def test_one_record_is_found_by_its_file(tmp_path: Path) -> None:
+    assert find_record(tmp_path, "sample_ab12_0001.png") is None
+    stored(tmp_path, record(1), record(2), FAILED)
+    assert find_record(tmp_path, "sample_ab12_0002.png") == (record(2), "c0ffee")
+    assert find_record(tmp_path, "sample_ab12_0009.png") is None
+    append_records(tmp_path, [manifest_line(record(2, quality=0.25))])
+    assert find_record(tmp_path, "sample_ab12_0002.png") == (record(2, quality=0.25), "c0ffee")
+    append_records(tmp_path, [manifest_line(dataclasses.replace(FAILED, copy=2))])
+    assert find_record(tmp_path, "sample_ab12_0002.png") is None, "the later line holds"
+
+
+def test_names_are_read_also_after_a_damaged_line(tmp_path: Path) -> None:
+    assert list(named_files(tmp_path)) == []
+    stored(tmp_path, record(1), record(2), record(3), FAILED)
+    path = tmp_path / FILE_NAME
+    head, first, *others = path.read_text().splitlines(keepends=True)
+    named = json.loads(first) | {"file": "../seeds/sample_ab12_0001.png"}
+    path.write_text("".join([f"?{head}", f"{json.dumps(named)}\n", *others[:-1], "{"]))
+    assert list(named_files(tmp_path)) == ["sample_ab12_0002.png", "sample_ab12_0003.png"]
 
 
 def test_records_stand_in_order_of_copy_and_seed_whatever_order_they_came_in(
@@ -224,3 +247,26 @@ def test_the_digest_of_samples_does_not_depend_on_their_order() -> None:
 )
 def test_the_digest_of_samples_changes_with_what_a_sample_is(change: dict[str, Any]) -> None:
     assert samples_digest([dataclasses.replace(record(1), **change)]) != samples_digest([record(1)])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        ('"quality":0.5', '"quality":NaN'),
+        ('"quality":0.5', '"quality":1e999'),
+        ('"angle":3.5', '"angle":-Infinity'),
+        ('"angle":3.5', '"angle":' + "[" * 40 + "]" * 40),
+        ('"angle":3.5', '"angle":' + "[" * 900 + "]" * 900),
+    ],
+)
+def test_a_line_that_could_not_be_written_as_json_ends_the_reading(
+    tmp_path: Path, damage: tuple[str, str]
+) -> None:
+    manifest = stored(tmp_path, record(1), record(2))
+    path = tmp_path / FILE_NAME
+    head, first, second = path.read_text().splitlines(keepends=True)
+    assert damage[0] in second
+    path.write_text(head + first + second.replace(*damage))
+    found = read_manifest(tmp_path)
+    assert found is not None
+    assert found.records == manifest.records[:1]

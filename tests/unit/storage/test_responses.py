@@ -95,5 +95,19 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 
 def test_what_an_interrupted_write_left_is_removed(tmp_path: Path) -> None:
     (tmp_path / ".mlforge-tmp-1-1-0").write_bytes(b"half")
-    assert ResponseStore(tmp_path).load(ONE) is None
-    assert list(tmp_path.iterdir()) == []
+    ResponseStore(tmp_path).keep(b"picture")
+    assert [path.name for path in tmp_path.iterdir()] == [digest_bytes(b"picture")]
+
+
+def test_reading_writes_nothing(tmp_path: Path) -> None:
+    store = ResponseStore(tmp_path)
+    store.store(ONE, b"picture")
+    (tmp_path / ".mlforge-tmp-1-1-0").write_bytes(b"half")
+    index = tmp_path / INDEX_FILE
+    index.write_bytes(index.read_bytes() + b'{"request":')
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    again = ResponseStore(tmp_path)
+    assert again.load(ONE) == b"picture"
+    assert again.find(b"picture") == tmp_path / digest_bytes(b"picture")
+    assert (again.load(TWO), again.find(b"other")) == (None, None)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -236,6 +236,35 @@ def test_a_table_that_is_not_what_was_noted_is_not_resumed(tmp_path: Path, what:
     assert tables._journal(path).exists(), "nothing is thrown away"
 
 
+@pytest.mark.parametrize(
+    "journal",
+    [
+        b"{",
+        b"\xff",
+        b"[" * 100,
+        b'{"bytes": 1e999}',
+        b'{"schema": "mlforge.table-journal/1", "identity": {}, "noted": {}, "bytes": -1}',
+        b'{"schema": "mlforge.table-journal/1", "identity": {}, "noted": {}, "bytes": true}',
+        b'{"schema": ["mlforge.table-journal/1"], "identity": {}, "noted": {}, "bytes": 1}',
+    ],
+)
+def test_a_damaged_journal_is_data_that_cannot_be_used(tmp_path: Path, journal: bytes) -> None:
+    path = tmp_path / "t.csv"
+    tables._journal(path).write_bytes(journal)
+    with pytest.raises(DataError) as caught:
+        read_journal(path)
+    assert "without --resume" in caught.value.hint
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_json_lines_hold_no_number_that_json_does_not_know(tmp_path: Path, suffix: str) -> None:
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+    with pytest.raises(ValueError, match="JSON"):
+        written(tmp_path / f"t.{suffix}", [{"file": "a", "n": float("nan")}])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_two_processes_do_not_write_one_table(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     with TableWriter.open(path, ["file"]) as table:
@@ -246,3 +275,15 @@ def test_two_processes_do_not_write_one_table(tmp_path: Path) -> None:
         ):
             pass
     assert path.read_text() == "file\nfirst\n"
+
+
+@pytest.mark.parametrize("hidden", [".mlforge-tmp-table.csv", ".mlforge-tmp-table.lock"])
+def test_a_planted_link_is_not_written_through(tmp_path: Path, hidden: str) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("precious")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / hidden).symlink_to(outside)
+    with pytest.raises(StorageError, match="a link"):
+        written(folder / "table.csv", [{"file": "a.png", "n": 1}])
+    assert outside.read_text() == "precious"

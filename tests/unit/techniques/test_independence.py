@@ -43,7 +43,7 @@ def test_a_technique_sent_to_another_process_gives_the_same_bytes() -> None:
     here = techniques()
     expected = [digest(technique) for technique in here]
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        assert list(pool.map(digest, here)) == expected
+        assert list(pool.map(digest, here, timeout=120)) == expected
 
 
 def test_threads_that_share_a_technique_get_the_same_bytes() -> None:
@@ -80,6 +80,7 @@ def test_listing_imports_no_albumentations_and_using_it_never_asks_the_network()
         env=environment,
         capture_output=True,
         text=True,
+        timeout=120,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -341,6 +341,37 @@ def test_a_model_that_was_made_again_does_not_resume_the_run_of_the_old_one(
         batch(trained, photos, tmp_path / "out", resume=True)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"last": 3},
+        {"seconds": "long"},
+        {"seconds": 10**400},
+        {"seconds": -1},
+        {"counts": ["files"]},
+        {"counts": {}},
+        {"counts": {"files": "two"}},
+        {"per_category": {"circle": [1]}},
+        {"per_category": None},
+    ],
+)
+def test_a_run_whose_notes_are_damaged_is_not_resumed(
+    trained: Project,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    wrong: dict[str, Any],
+) -> None:
+    interrupted(trained, photos, tmp_path / "out", monkeypatch)
+    (journal,) = (tmp_path / "out").glob(".*.journal")
+    noted = json.loads(journal.read_bytes())
+    noted["noted"].update(wrong)
+    journal.write_text(json.dumps(noted))
+    with pytest.raises(DataError) as caught:
+        batch(trained, photos, tmp_path / "out", resume=True)
+    assert "without --resume" in caught.value.hint
+
+
 def test_resuming_without_an_interrupted_run_starts_at_the_beginning_and_says_so(
     trained: Project, photos: Path, tmp_path: Path
 ) -> None:
@@ -493,3 +524,12 @@ def test_a_named_version_is_used(trained: Project, photos: Path, tmp_path: Path)
     assert batch(trained, photos, tmp_path / "a").model == "logistic_regression-0001"
     summary = batch(trained, photos, tmp_path / "b", version="random_forest-0001")
     assert summary.model == "random_forest-0001"
+
+
+def test_no_table_is_written_among_the_categories(trained: Project, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").write_bytes(b"x")
+    for output in (trained.root / "categories", trained.root / "categories/circle/seeds"):
+        with pytest.raises(ConfigError, match="among the categories"):
+            trained.batch(tmp_path / "photos", output)
+        assert not list(output.glob("predictions*"))

@@ -388,3 +388,10 @@ def test_categories_are_listed_with_seeds_samples_and_tags(generated: Project) -
     circle = generated.categories()[0]
     assert (circle.code, circle.name, circle.method) == ("circle", "circle", "augmentation")
     assert (circle.n_seeds, circle.n_samples, circle.tags) == (4, 8, ("round",))
+
+
+def test_seeds_that_lost_their_configuration_are_not_passed_over(project: Project) -> None:
+    (project.root / "categories/circle/config.json").unlink()
+    with pytest.raises(ConfigError, match="categories/circle: there are seeds and no"):
+        project.workspace.select()
+    assert [c.code for c in project.workspace.select(("square",))] == ["square"]

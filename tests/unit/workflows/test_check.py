@@ -44,6 +44,12 @@ def save_smaller(source: Path, target: Path) -> None:
     assert cv2.imwrite(str(target), smaller)
 
 
+def cut_a_little(source: Path, target: Path) -> None:
+    picture = cv2.imread(str(source))
+    assert picture is not None
+    assert cv2.imwrite(str(target), picture[:, 1:])
+
+
 def blur(project: Project, code: str, name: str) -> None:
     path = str(seeds_of(project, code) / name)
     picture = cv2.imread(path)
@@ -179,6 +185,35 @@ def test_the_same_file_in_two_categories_is_an_error(balanced: Project) -> None:
     assert finding.files == ("circle/circle_1.png", "square/wrong.png")
 
 
+@pytest.mark.parametrize("kind", ["shared", "near_shared", "alike"])
+def test_a_chosen_category_is_compared_with_all(balanced: Project, kind: str) -> None:
+    source = seeds_of(balanced, "circle") / "circle_1.png"
+    target = seeds_of(balanced, "square") / "wrong.png"
+    if kind == "shared":
+        target.write_bytes(source.read_bytes())
+    elif kind == "near_shared":
+        save_smaller(source, target)
+    else:
+        cut_a_little(source, target)
+    (everywhere,) = balanced.check()
+    assert everywhere.kind == kind
+    assert everywhere.files == ("circle/circle_1.png", "square/wrong.png")
+    for code in ("circle", "square"):
+        assert balanced.check((code,)) == [everywhere]
+    assert balanced.check(("triangle",)) == []
+
+
+def test_a_chosen_category_is_looked_at_though_another_is_broken(balanced: Project) -> None:
+    (balanced.root / "categories" / "square" / "config.json").write_text("{")
+    assert balanced.check(("circle",)) == []
+
+
+def test_repeats_are_told_of_the_chosen_category_only(balanced: Project) -> None:
+    folder = seeds_of(balanced, "square")
+    save_smaller(folder / "square_1.png", folder / "again.png")
+    assert balanced.check(("circle",)) == []
+
+
 def test_errors_come_first(project: Project) -> None:
     project.add_category("zebra")
     severities = [finding.severity for finding in project.check()]
@@ -232,10 +267,8 @@ def test_pictures_that_are_alike_and_not_certainly_the_same_are_a_warning(
     balanced: Project,
 ) -> None:
     source = seeds_of(balanced, "circle") / "circle_1.png"
-    picture = cv2.imread(str(source))
-    assert picture is not None
     # Not a copy beyond doubt: it could be the next picture of the same film.
-    cv2.imwrite(str(seeds_of(balanced, "square") / "shifted.png"), picture[:, 1:])
+    cut_a_little(source, seeds_of(balanced, "square") / "shifted.png")
     finding = only(balanced, "alike")
     assert (finding.severity, finding.category) == ("warning", "")
     assert finding.files == ("circle/circle_1.png", "square/shifted.png")

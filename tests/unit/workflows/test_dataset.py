@@ -15,9 +15,10 @@ from mlforge.core.records import SampleRecord
 from mlforge.core.reporting import SilentReporter
 from mlforge.engines.local import LocalEngine
 from mlforge.errors import DataError
+from mlforge.evaluation.records import LearningPoint, RobustnessPoint
 from mlforge.storage.manifest import Manifest, write_manifest
 from mlforge.workflows.dataset import Dataset, folder_dataset, project_dataset
-from mlforge.workflows.sample_plan import sample_digest
+from mlforge.workflows.sample_recipe import sample_digest
 from mlforge.workflows.train import TrainOptions
 from mlforge.workflows.workspace import Workspace
 
@@ -115,6 +116,21 @@ def test_a_category_without_seeds_is_trained_and_scored(mixed: Project) -> None:
     assert model.evaluation.per_category["cup"].n_seeds == 3
 
 
+def test_samples_that_stand_for_seeds_count_in_no_curve(mixed: Project) -> None:
+    mixed.train(TrainOptions(workers=1))
+    deep = mixed.evaluate_deep()
+    assert deep.curve is not None
+    assert set(deep.curve.per_category) == set(dataset(mixed).codes) - {"cup"}
+    curves: list[tuple[LearningPoint | RobustnessPoint, ...]] = [
+        deep.curve.overall,
+        *(curve.points for curve in deep.robustness or ()),
+    ]
+    shares = [p.score if isinstance(p, LearningPoint) else p.accuracy for c in curves for p in c]
+    assert len(shares) > 4
+    # Of the fifteen seeds, not of eighteen.
+    assert [15 * share for share in shares] == pytest.approx([round(15 * s) for s in shares])
+
+
 def test_seeds_of_such_a_category_are_what_is_tested(mixed: Project, draw: Draw) -> None:
     mixed.add_category("cup", [save(mixed, draw("square", 90)), save(mixed, draw("square", 91))])
     data = dataset(mixed)
@@ -190,7 +206,7 @@ def test_without_samples_such_a_category_cannot_be_trained(
 def test_stale_samples_are_no_samples(mixed: Project) -> None:
     path = mixed.root / "categories" / "cup" / "config.json"
     config = json.loads(path.read_text())
-    config["generation_settings"]["parameters"] = {"quality": "low"}
+    config["generation_settings"]["parameters"] = {"format": "jpg"}
     path.write_text(json.dumps(config))
     with pytest.raises(DataError, match="'cup' has no samples"):
         dataset(mixed)

@@ -67,6 +67,24 @@ def test_pictures_that_are_all_equal_give_no_false_confidence(
     assert prediction.confidence < 0.8
 
 
+@pytest.mark.parametrize(("n_seeds", "scored"), [(1, False), (2, True)])
+def test_a_model_of_which_next_to_nothing_was_measured_calls_nothing_reliable(
+    bare: Project, tmp_path: Path, draw: Draw, n_seeds: int, scored: bool
+) -> None:
+    for shape in ("circle", "square"):
+        folder = tmp_path / "data" / shape
+        folder.mkdir(parents=True)
+        for number in range(n_seeds):
+            (folder / f"{number}.png").write_bytes(draw(shape, number))
+    bare.import_categories(tmp_path / "data")
+    for code in ("circle", "square"):
+        configure(bare, code, "quality_thresholds", min_confidence=0.0)
+    assert (train(bare).best.evaluation is not None) == scored
+    (prediction,) = bare.predict([tmp_path / "data" / "circle" / "0.png"])
+    assert prediction.known
+    assert not prediction.reliable
+
+
 def test_the_same_bytes_in_every_category_cannot_be_scored(bare: Project, tmp_path: Path) -> None:
     for code in ("a", "b"):
         plain(tmp_path / "data" / code / "1.png", 128)

@@ -3,7 +3,9 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,6 +19,7 @@ from mlforge.errors import ConfigError, DataError
 from mlforge.generators.augmentation import Augmentation
 from mlforge.modalities import MODALITIES
 from mlforge.workflows.fetch import FetchResult, fetch_responses
+from mlforge.workflows.generate import GenerateOptions
 from mlforge.workflows.sample_plan import Wish, make_plan
 from mlforge.workflows.workspace import Workspace
 
@@ -71,9 +74,10 @@ def fetch(
     count: int = 6,
     allowed: tuple[str, ...] = ("127.0.0.1",),
     reporter: SilentReporter | None = None,
+    anew: bool = False,
 ) -> FetchResult:
     plan = make_plan(workspace, workspace.category("cup"), Wish(count=count))
-    return fetch_responses(workspace, plan, allowed, reporter or SilentReporter())
+    return fetch_responses(workspace, plan, allowed, reporter or SilentReporter(), anew=anew)
 
 
 def responses(workspace: Workspace) -> Path:
@@ -265,6 +269,62 @@ def test_a_link_to_a_host_that_was_not_allowed_names_it(tmp_path: Path, service:
     assert len(service.asked) == 1, "what was answered is not asked for again"
 
 
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "files.example.org"])
+def test_a_link_does_not_lead_elsewhere_in_the_users_own_network(
+    tmp_path: Path,
+    service: Any,
+    other_service: Any,
+    draw: Draw,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    real = socket.getaddrinfo
+
+    def look_up(host: str, *arguments: Any, **keywords: Any) -> Any:
+        return real("127.0.0.1" if "example" in host else host, *arguments, **keywords)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    other_service.reply(draw("circle", 1))
+    link = f"http://{name}:{other_service.port}/admin"
+    service.reply(json.dumps({"url": link}).encode())
+    allowed = ("127.0.0.1", "localhost", "files.example.org")
+    result = fetch(make(tmp_path, service.url, ("red",), answer="url"), allowed=allowed)
+    assert other_service.asked == []
+    assert all("own network" in r or "stands for" in r for r in result.failures.values())
+    assert len(result.failures) == 6
+
+
+def test_a_link_to_the_service_itself_is_followed_where_its_host_is_allowed(
+    tmp_path: Path, service: Any, draw: Draw
+) -> None:
+    def answer(handler: Any, asked: Any) -> None:
+        link = json.dumps({"url": f"{service.url}/1.png"}).encode()
+        service.send(handler, draw("circle", 1) if asked.path == "/1.png" else link)
+
+    service.answer = answer
+    workspace = make(tmp_path, service.url, ("red",), answer="url")
+    result = fetch(workspace)
+    assert len(result.responses) == 6
+    next(iter(result.responses.values())).unlink()
+    with pytest.raises(ConfigError, match="may not be called") as caught:
+        fetch(workspace, allowed=())
+    assert f"--allow-host 127.0.0.1:{service.port}" in caught.value.hint
+
+
+def test_what_a_link_leads_to_is_kept_only_if_it_is_a_picture(tmp_path: Path, service: Any) -> None:
+    link = json.dumps({"url": f"{service.url}/admin"}).encode()
+
+    def answer(handler: Any, asked: Any) -> None:
+        service.send(handler, b"secret settings" if asked.path == "/admin" else link)
+
+    service.answer = answer
+    workspace = make(tmp_path, service.url, ("red",), answer="url")
+    assert len(fetch(workspace).failures) == 6
+    kept = [path.read_bytes() for path in responses(workspace).iterdir()]
+    assert link in kept
+    assert not any(b"secret settings" in data for data in kept)
+
+
 def test_an_answer_is_read_anew_where_another_path_is_given(
     tmp_path: Path, service: Any, draw: Draw
 ) -> None:
@@ -275,20 +335,40 @@ def test_an_answer_is_read_anew_where_another_path_is_given(
     assert len(service.asked) == 1
 
 
-def test_an_answer_that_could_not_be_used_is_asked_for_again(
+def test_an_answer_that_could_not_be_used_is_asked_for_again_only_where_that_is_wanted(
     tmp_path: Path, service: Any, draw: Draw
 ) -> None:
     workspace = make(tmp_path, service.url, ("red",))
     service.reply(b"not ready yet")
-    assert len(fetch(workspace).failures) == 6
+    first = fetch(workspace)
+    assert len(first.failures) == 6
     assert len(service.asked) == 1, "once a run, however many copies wait for it"
     service.reply(draw("circle", 1))
-    assert len(fetch(workspace).responses) == 6
-    fetch(workspace, allowed=())
-    assert len(service.asked) == 2
+    again = fetch(workspace, allowed=())
+    for item, reason in first.failures.items():
+        assert (
+            again.failures[item] == f"{reason}; this answer is kept, and --force asks for another"
+        )
+    assert len(service.asked) == 1, "it may have been paid for"
+    assert len(fetch(workspace, anew=True).responses) == 6
+    fetch(workspace, allowed=(), anew=True)
+    assert len(service.asked) == 2, "what can be used is never asked for again"
 
 
-def test_a_link_that_has_expired_is_asked_for_anew(
+def test_two_runs_pay_once_for_answers_without_an_example(tmp_path: Path, service: Any) -> None:
+    service.reply(b'{"image": 7}')
+    template = {"prompt": "{input}", "n": "{copy}"}
+    project = Project(make(tmp_path, service.url, template=template, answer="image").root)
+    options = GenerateOptions(count=4, workers=1, allowed_hosts=("127.0.0.1",))
+    for _ in range(2):
+        (category,) = project.generate(options).categories
+        assert len(category.failures) == 4
+    assert len(service.asked) == 4
+    project.generate(replace(options, force=True))
+    assert len(service.asked) == 8
+
+
+def test_a_link_that_has_expired_is_asked_for_anew_where_that_is_wanted(
     tmp_path: Path, service: Any, draw: Draw
 ) -> None:
     fresh = "1"
@@ -306,9 +386,10 @@ def test_a_link_that_has_expired_is_asked_for_anew(
     before = fetch(workspace)
     next(iter(before.responses.values())).unlink()
     fresh = "2"
-    assert fetch(workspace) == before
+    assert len(fetch(workspace).failures) == 6
+    assert fetch(workspace, anew=True) == before
     assert [asked.path for asked in service.asked] == [
-        *("/?input=red", "/1.png", "/1.png", "/?input=red", "/2.png")
+        *("/?input=red", "/1.png", "/1.png", "/1.png", "/?input=red", "/2.png")
     ]
 
 

@@ -13,6 +13,7 @@ import pytest
 from mlforge import Project
 from mlforge.core.digest import digest_bytes
 from mlforge.core.records import SampleRecord
+from mlforge.core.reporting import SilentReporter
 from mlforge.errors import ConfigError, DataError, StorageError
 from mlforge.storage.manifest import read_manifest
 from mlforge.workflows import sample_worker
@@ -169,6 +170,17 @@ def test_an_earlier_count_outlives_cleaning_and_a_new_checkout(generated: Projec
     result = generate(generated)
     assert {(c.n_wanted, c.count_from) for c in result.categories} == {(8, "earlier")}
     assert contents(generated) == before
+
+
+def test_an_earlier_count_outlives_cleaning_also_where_it_is_what_the_default_was(
+    project: Project, draw: Draw
+) -> None:
+    generate(project, codes=("circle",), count=80)
+    assert of(generate(project, codes=("circle",)), "circle").n_made == 0
+    project.clean_samples()
+    add_seed(project, "circle", "new.png", draw("circle", 99))
+    category = of(generate(project, codes=("circle",)), "circle")
+    assert (category.n_wanted, category.count_from) == (80, "earlier")
 
 
 def test_an_earlier_count_holds_for_a_run_that_was_interrupted(project: Project) -> None:
@@ -463,10 +475,16 @@ def test_the_lock_changes_when_samples_do(generated: Project) -> None:
     assert lock.read_bytes() == before
 
 
-def test_a_damaged_lock_is_written_anew(generated: Project) -> None:
+def test_a_damaged_lock_stops_the_run_before_anything_is_made(generated: Project) -> None:
     lock = generated.root / "mlforge.lock"
     before = lock.read_bytes()
-    lock.write_text("{")
+    samples = contents(generated, "circle")
+    lock.write_bytes(b"<<<<<<< HEAD\n" + before)
+    with pytest.raises(DataError, match=r"mlforge\.lock, line 1"):
+        generate(generated, codes=("circle",), count=4)
+    assert lock.read_bytes() == b"<<<<<<< HEAD\n" + before
+    assert contents(generated, "circle") == samples
+    lock.unlink()
     generate(generated, count=8)
     assert lock.read_bytes() == before
 
@@ -489,9 +507,116 @@ def test_cleaned_samples_are_made_again_byte_for_byte(generated: Project) -> Non
     assert contents(generated) == before
 
 
+def test_cleaning_leaves_what_mlforge_did_not_make(generated: Project) -> None:
+    folder = samples_folder(generated, "circle")
+    for name in ("mine.txt", "sample_mine.png"):
+        (folder / name).write_bytes(b"mine")
+    (folder / ".mlforge-tmp-1-1-0").write_bytes(b"half")
+    circle, square, _ = generated.clean_samples()
+    assert circle.n_samples == 8
+    assert circle.left == tuple(
+        f"categories/circle/samples/{name}" for name in ("mine.txt", "sample_mine.png")
+    )
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == dict.fromkeys(
+        ("mine.txt", "sample_mine.png"), b"mine"
+    )
+    assert square.left == ()
+    assert not samples_folder(generated, "square").exists()
+    assert generated.clean_samples(("circle",))[0].left == circle.left
+
+
+def test_cleaning_removes_samples_also_after_a_damaged_line(generated: Project) -> None:
+    manifest = samples_folder(generated, "circle") / "manifest.jsonl"
+    lines = manifest.read_bytes().splitlines(keepends=True)
+    manifest.write_bytes(b"".join([b"?" + lines[0], *lines[1:]]))
+    assert generated.clean_samples(("circle",))[0].n_samples == 8
+    assert not manifest.parent.exists()
+
+
+def test_generating_leaves_a_file_that_no_manifest_names(generated: Project) -> None:
+    mine = samples_folder(generated, "circle") / "sample_mine.png"
+    mine.write_bytes(b"mine")
+    generate(generated, count=10)
+    generate(generated, count=4, force=True)
+    assert mine.read_bytes() == b"mine"
+
+
+def test_a_foreign_file_where_a_sample_goes_is_moved_away_and_told(generated: Project) -> None:
+    reporter = SilentReporter()
+    project = Project(generated.root, reporter)
+    whole = contents(project)
+    name = next(r.file for r in records(project, "circle") if r.copy == 2)
+    generate(project, count=4)
+    taken = samples_folder(project, "circle") / name
+    assert not taken.exists()
+    taken.write_bytes(b"mine")
+    generate(project, count=8)
+    assert contents(project) == whole
+    kept = project.root / "artifacts" / "removed" / "circle-samples" / name
+    assert kept.read_bytes() == b"mine"
+    (warning,) = reporter.warnings
+    assert warning == (
+        f"circle: {name}, which mlforge did not make, stood where samples go; "
+        "moved to artifacts/removed/circle-samples"
+    )
+
+
+def test_what_an_interrupted_run_left_is_removed_whatever_comes_next(
+    generated: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(generated)
+
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        # After the files of a chunk, before the manifest names them.
+        patch.setattr("mlforge.workflows.generate.append_records", stop)
+        with pytest.raises(KeyboardInterrupt):
+            generate(generated, count=20)
+    reporter = SilentReporter()
+    generate(Project(generated.root, reporter), count=8)
+    assert contents(generated) == before
+    assert reporter.warnings == []
+    assert not (generated.root / "artifacts" / "removed").exists()
+
+
+def test_a_killed_removal_is_finished_by_the_next_run(
+    generated: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mlforge.workflows.generate.remove_file", stop)
+        with pytest.raises(KeyboardInterrupt):
+            generate(generated, count=4)
+    generate(generated, count=4)
+    left = {path.name for path in samples_folder(generated, "circle").iterdir()}
+    assert left == {"manifest.jsonl", *(r.file for r in records(generated, "circle"))}
+
+
 def test_cleaning_leaves_seeds_and_configuration(generated: Project) -> None:
     folder = generated.root / "categories" / "circle"
     before = {path: path.read_bytes() for path in [*folder.glob("seeds/*"), folder / "config.json"]}
     generated.clean_samples()
     assert {path: path.read_bytes() for path in before} == before
     assert {path.name for path in folder.iterdir()} == {"seeds", "config.json"}
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("count", [10**15 + 1, 10**20])
+def test_more_samples_than_can_be_made_are_refused(
+    project: Project, count: int, dry_run: bool
+) -> None:
+    with pytest.raises(ConfigError, match="at most 1,000,000,000,000,000"):
+        generate(project, count=count, dry_run=dry_run)
+    assert not samples_folder(project, "circle").exists()
+
+
+def test_a_seed_that_is_a_link_to_itself_is_refused(project: Project) -> None:
+    seeds = project.root / "categories" / "circle" / "seeds"
+    (seeds / "loop.png").symlink_to("loop.png")
+    category = of(generate(project, count=4), "circle")
+    assert [failure.file for failure in category.failures] == ["loop.png"]
+    assert category.n_samples == 4

@@ -159,6 +159,19 @@ def test_samples_that_could_not_be_made_are_locked_too(project: Project) -> None
     assert read_manifest(folder(project, "circle")) == manifest
 
 
+@pytest.mark.parametrize("count", [None, 80])
+def test_who_asked_for_the_count_is_known_after_making_what_the_lock_says(
+    project: Project, count: int | None
+) -> None:
+    project.generate(GenerateOptions(("circle",), count, workers=1))
+    before = read_manifest(folder(project, "circle"))
+    project.clean_samples()
+    locked(project, codes=("circle",))
+    assert read_manifest(folder(project, "circle")) == before
+    assert before is not None
+    assert before.asked == count
+
+
 def test_a_dry_run_says_what_would_be_made(generated: Project) -> None:
     generated.clean_samples(("square",))
     result = locked(generated, dry_run=True)

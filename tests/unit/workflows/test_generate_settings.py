@@ -17,6 +17,7 @@ from mlforge.core.reporting import SilentReporter
 from mlforge.errors import ConfigError
 from mlforge.storage.manifest import read_manifest
 from mlforge.workflows.generate import GeneratedCategory, GenerateOptions, GenerateResult
+from mlforge.workflows.sample_recipe import make_recipe
 
 Draw = Callable[[str, int], bytes]
 
@@ -82,9 +83,9 @@ def warnings_of(project: Project, options: GenerateOptions = ONE_WORKER) -> list
         ("augmentation_settings", {"techniques": [{"name": "rotation", "limit": 3.0}]}),
         ("augmentation_settings", {"augmentation_ratio": 0.5}),
         ("quality_thresholds", {"min_quality": 0.25}),
-        ("quality_thresholds", {"max_file_size": "24MB"}),
+        ("quality_thresholds", {"max_file_size": "300KB"}),
         ("generation_settings", {"parameters": {"format": "webp"}}),
-        ("generation_settings", {"parameters": {"format": "png", "quality": 50}}),
+        ("generation_settings", {"parameters": {"format": "jpg", "quality": 50}}),
     ],
 )
 def test_a_key_that_shapes_samples_remakes_its_category_alone(
@@ -108,6 +109,11 @@ def test_a_key_that_shapes_samples_remakes_its_category_alone(
     ("section", "values"),
     [
         ("quality_thresholds", {"min_confidence": 0.5}),
+        ("quality_thresholds", {"max_file_size": "24MB"}),
+        ("generation_settings", {"parameters": {}}),
+        ("generation_settings", {"parameters": {"format": "png", "quality": 50}}),
+        ("generation_settings", {"parameters": {"format": "png", "unknown": 1}}),
+        ("generation_settings", {"api_endpoint": "https://example.org"}),
         ("metadata", {"tags": ["a", "b"], "owner": "me"}),
         ("", {"category_name": "Four corners"}),
         ("", {"group_pattern": "{group}_*"}),
@@ -121,6 +127,53 @@ def test_a_key_that_shapes_no_sample_remakes_nothing(
     assert {overview.state for overview in generated.samples()} == {"complete"}
     assert generate(generated, count=8).up_to_date
     assert contents(generated) == before
+
+
+def config_digest(project: Project, **settings: Any) -> str:
+    configure(project, "circle", "generation_settings", **settings)
+    workspace = Project(project.root).workspace
+    return make_recipe(workspace, workspace.category("circle")).config
+
+
+API = {"method": "api", "api_endpoint": "https://example.org/one"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("requests_per_second", 0.5),
+        ("timeout", 3.0),
+        ("key_variable", "MLFORGE_KEY"),
+        ("key_header", "X-Key"),
+        ("key_scheme", ""),
+    ],
+)
+def test_how_a_service_is_asked_shapes_no_sample(project: Project, key: str, value: Any) -> None:
+    before = config_digest(project, **API, parameters={})
+    assert config_digest(project, parameters={key: value}) == before
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"api_endpoint": "https://example.org/two"},
+        {"parameters": {"template": {"q": "{input}"}}},
+        {"parameters": {"answer": "url"}},
+        {"parameters": {"headers": {"X-Style": "round"}}},
+        {"method": "augmentation"},
+    ],
+)
+def test_what_a_service_is_asked_shapes_samples(project: Project, settings: dict[str, Any]) -> None:
+    before = config_digest(project, **API, parameters={})
+    assert config_digest(project, **settings) != before
+
+
+def test_a_parameter_of_a_generator_shapes_samples_and_its_default_written_out_does_not(
+    project: Project,
+) -> None:
+    before = config_digest(project, method="simulation", parameters={})
+    assert config_digest(project, parameters={"scale": [0.75, 1.1]}) == before
+    assert config_digest(project, parameters={"scale": [0.75, 1.0]}) != before
 
 
 def test_the_image_size_shapes_samples(generated: Project) -> None:

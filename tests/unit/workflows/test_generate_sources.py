@@ -18,7 +18,7 @@ from mlforge.generators import Generated, Generator
 from mlforge.generators.augmentation import Augmentation
 from mlforge.storage.manifest import read_manifest
 from mlforge.techniques.image.rotation import Rotation
-from mlforge.workflows import sample_plan
+from mlforge.workflows import sample_recipe
 from mlforge.workflows.generate import GeneratedCategory, GenerateOptions
 
 
@@ -45,9 +45,9 @@ class Written(Generator):
 @pytest.fixture
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Return a project with one category that is made from three inputs, one of them twice."""
-    method = sample_plan._method
+    method = sample_recipe._method
     monkeypatch.setattr(
-        sample_plan,
+        sample_recipe,
         "_method",
         lambda workspace, category: (
             Written if category.code == "words" else method(workspace, category)

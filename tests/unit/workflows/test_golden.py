@@ -105,14 +105,29 @@ def test_other_features_are_named_as_the_reason(artifact: StoredArtifact) -> Non
         lambda golden: golden["examples"][0].update(file="metrics.json"),
         lambda golden: golden["examples"][0].update(probabilities=[0.5]),
         lambda golden: golden["examples"][0].update(probabilities="x"),
+        lambda golden: golden["examples"][0].update(probabilities=[10**400, 0, 0]),
+        lambda golden: [entry.update(probabilities=[1]) for entry in golden["examples"]],
+        lambda golden: golden["examples"].__setitem__(0, ["file"]),
         lambda golden: golden.update(tolerance="x"),
+        lambda golden: golden.update(tolerance=10**400),
     ],
 )
 def test_golden_examples_of_another_shape_are_refused(
     artifact: StoredArtifact, change: Callable[[dict[str, Any]], object]
 ) -> None:
-    with pytest.raises(ArtifactError):
-        replay(edited(artifact, change))
+    for use in (replay, lambda broken: golden_difference(broken, artifact)):
+        with pytest.raises(ArtifactError):
+            use(edited(artifact, change))
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"\xff", b"[" * 100_000])
+def test_golden_examples_that_cannot_be_read_are_refused(
+    artifact: StoredArtifact, data: bytes
+) -> None:
+    broken = replace(artifact, files={**artifact.files, "golden.json": data})
+    for use in (replay, lambda broken: golden_difference(broken, artifact)):
+        with pytest.raises(ArtifactError, match=r"golden\.json"):
+            use(broken)
 
 
 def test_an_artifact_cannot_allow_itself_a_larger_difference(artifact: StoredArtifact) -> None:
@@ -147,6 +162,8 @@ def test_artifacts_of_every_schema_predict_what_they_predicted(
     (prediction,) = project.predict([GOLDEN / schema / "picture.png"])
     assert prediction.model == expected["version"]
     assert prediction.all_probabilities == pytest.approx(expected["all_probabilities"], abs=1e-4)
+    if schema == "v1":
+        assert not prediction.reliable, "nothing in it tells what is unknown"
     (check,) = project.verify_models()
     assert check.reason == ""
     assert check.n_golden == {"v1": 0, "v2": 2}[schema]

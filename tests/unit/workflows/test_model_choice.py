@@ -12,6 +12,10 @@ from mlforge.core.settings import ProjectSettings
 from mlforge.workflows.model_choice import plan_contests
 from mlforge.workflows.train import TrainOptions, TrainResult
 
+ONE = ["logistic_regression"]
+HAND_MADE = [("hog", "color")]
+SETS = [*HAND_MADE, ("learned",), ("hog", "color", "learned")]
+
 
 def train(project: Project, **options: Any) -> TrainResult:
     return project.train(TrainOptions(**{"workers": 1, **options}))
@@ -20,7 +24,7 @@ def train(project: Project, **options: Any) -> TrainResult:
 def test_tuning_tries_the_given_parameters_and_more_keep_the_first() -> None:
     settings = ProjectSettings()
     sets = {
-        n: [c.config for c in plan_contests(settings, ["logistic_regression"], [], n)[0].candidates]
+        n: [c.config for c in plan_contests(settings, ONE, [], n, HAND_MADE)[0].candidates]
         for n in (2, 4, 100)
     }
     assert [len(found) for found in sets.values()] == [2, 4, 5], "no more than there are"
@@ -30,8 +34,50 @@ def test_tuning_tries_the_given_parameters_and_more_keep_the_first() -> None:
 
 def test_a_parameter_that_is_given_is_not_tuned() -> None:
     given = ["logistic_regression.C=0.5"]
-    (contest,) = plan_contests(ProjectSettings(), ["logistic_regression"], given, 9)
+    (contest,) = plan_contests(ProjectSettings(), ONE, given, 9, HAND_MADE)
     assert [candidate.config.C for candidate in contest.candidates] == [0.5]
+
+
+def test_each_model_is_tried_on_each_set_of_features() -> None:
+    models = ["random_forest", "logistic_regression"]
+    contests = plan_contests(ProjectSettings(), models, [], None, SETS)
+    assert [[c.features for c in contest.candidates] for contest in contests] == [SETS, SETS]
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters"),
+    [
+        ("neural_network", []),
+        ("ensemble", ['ensemble.members=["random_forest", "neural_network"]']),
+    ],
+)
+def test_a_network_takes_what_it_learned_whatever_was_asked_for(
+    model: str, parameters: list[str]
+) -> None:
+    (contest,) = plan_contests(ProjectSettings(), [model], parameters, None, SETS)
+    assert [candidate.features for candidate in contest.candidates] == [("learned",)]
+
+
+def tried_by_auto(parameters: list[str]) -> list[tuple[str, tuple[str, ...]]]:
+    (contest,) = plan_contests(ProjectSettings(), ["auto"], parameters, None, SETS)
+    names = ("logistic_regression", "neural_network")
+    return [(c.model.name, c.features) for c in contest.candidates if c.model.name in names]
+
+
+@pytest.mark.neural
+def test_auto_tries_the_network_and_not_its_last_layer_a_second_time() -> None:
+    pytest.importorskip("torch", reason="needs the extra neural: PyTorch is not installed")
+    linear = [("logistic_regression", features) for features in SETS]
+    network = ("neural_network", ("learned",))
+    assert tried_by_auto([]) == [linear[0], linear[2], network]
+    other = tried_by_auto(["logistic_regression.C=0.5"])
+    assert other == [*linear, network], "with other parameters it is another model"
+
+
+def test_what_is_asked_for_by_name_is_trained_though_it_is_the_same() -> None:
+    models = ["logistic_regression", "neural_network"]
+    contests = plan_contests(ProjectSettings(), models, [], None, [("learned",)])
+    assert [contest.name for contest in contests] == models
 
 
 def test_auto_keeps_one_model_and_says_what_it_was_chosen_from(generated: Project) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from mlforge import Project
-from mlforge.errors import ArtifactError, ConfigError, DataError
+from mlforge.errors import ArtifactError, ConfigError, DataError, SampleError
 from mlforge.storage.artifact_manifest import sealed
+from mlforge.workflows import predict
 from mlforge.workflows.train import TrainOptions
 
 Draw = Callable[[str, int], bytes]
@@ -116,6 +117,17 @@ def test_a_file_that_cannot_be_decoded_is_named(
         list(trained.predict([path]))
     assert message in caught.value.message
     assert caught.value.exit_code == 3
+
+
+def test_what_is_larger_than_any_example_is_refused_before_it_is_decoded(
+    trained: Project, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = trained.predictor()
+    monkeypatch.setattr(predict, "MAX_BYTES", 10)
+    with pytest.raises(SampleError, match="at most 10 B"):
+        predictor.predict_file(picture)
+    with pytest.raises(SampleError, match="at most 10 B"):
+        predictor.predict_bytes(picture.read_bytes(), "-")
 
 
 def test_a_folder_is_no_file(trained: Project, tmp_path: Path) -> None:
@@ -240,6 +252,7 @@ def describe(project: Project, **changes: Any) -> None:
     [
         {"modality": ...},
         {"modality": {"name": "image", "parameters": {"sise": 3}}},
+        {"modality": {"name": "image", "parameters": {"size": 2**40}}},
         {"extractors": [3]},
         {"extractors": [{"name": "color", "parameters": {"bins": "x"}, "state": {}}]},
         {"categories": None},

@@ -5,7 +5,12 @@ import json
 import platform
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +19,9 @@ import pytest
 from mlforge import Project
 from mlforge.core.digest import digest_bytes, digest_json
 from mlforge.errors import ArtifactError, ConfigError
+from mlforge.storage.locking import exclusive
 from mlforge.storage.transport import read_transport, write_transport
+from mlforge.workflows import proof
 from mlforge.workflows.train import TrainOptions
 
 FIRST, SECOND = "random_forest-0001", "logistic_regression-0001"
@@ -107,7 +114,7 @@ def test_a_damaged_model_does_not_hide_the_others_in_the_list(two: Project) -> N
 
 def test_removing_a_model_takes_its_aliases_along(two: Project) -> None:
     two.promote(FIRST)
-    two.remove_model(FIRST)
+    two.remove_model(FIRST, force=True)
     assert two.artifacts.aliases.read() == {}
     assert two.artifacts.resolve(None) == SECOND
     with pytest.raises(ArtifactError):
@@ -166,6 +173,65 @@ def test_importing_the_same_twice_says_where_it_is(
             made = project.import_model(path)
             assert (made.version, made.is_new) == (FIRST, False)
             assert project.artifacts.versions() == [FIRST]
+
+
+def test_a_damaged_model_is_not_taken_for_the_whole_one_that_is_imported(
+    trained: Project, tmp_path: Path
+) -> None:
+    file = tmp_path / "model.mlforge"
+    trained.export_model(FIRST, file)
+    damaged = trained.artifacts.models / FIRST / "model.onnx"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    made = trained.import_model(file)
+    assert (made.version, made.is_new) == ("random_forest-0002", True)
+    assert trained.verify_models(made.version)[0].reason == ""
+
+
+def test_a_model_that_computes_without_end_is_not_imported(
+    trained: Project,
+    other: Project,
+    tmp_path: Path,
+    endless_graph: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "model.mlforge"
+    trained.export_model(FIRST, file)
+    rewrite(file, lambda manifest, files: put(manifest, files, "model.onnx", endless_graph))
+    monkeypatch.setattr(proof, "_MAX_SECONDS", 2)
+    with pytest.raises(ArtifactError, match="more than 2 seconds"):
+        other.import_model(file)
+    assert other.artifacts.versions() == []
+
+
+def test_what_proves_a_model_ends_by_itself_where_nobody_waits(
+    trained: Project, tmp_path: Path, endless_graph: bytes
+) -> None:
+    file = tmp_path / "model.mlforge"
+    trained.export_model(FIRST, file)
+    rewrite(file, lambda manifest, files: put(manifest, files, "model.onnx", endless_graph))
+    proving = [sys.executable, "-m", proof.__name__, FIRST, "", "2"]
+    with file.open("rb") as exported:
+        ended = subprocess.run(proving, stdin=exported, capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (-signal.SIGXCPU, b"")
+
+
+def test_models_are_removed_only_when_no_training_counts_on_them(two: Project) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        with exclusive(two.artifacts.folder):
+            removing = pool.submit(two.remove_model, FIRST)
+            pruning = pool.submit(two.prune_models, 0)
+            time.sleep(0.5)
+            assert [removing.done(), pruning.done()] == [False, False]
+            assert two.artifacts.versions() == [SECOND, FIRST]
+        assert removing.result(60) == ()
+        assert pruning.result(60).kept == (SECOND,)
+
+
+def test_a_model_that_an_alias_names_is_removed_by_force_alone(two: Project) -> None:
+    two.promote(FIRST)
+    with pytest.raises(ConfigError, match="is production"):
+        two.remove_model(FIRST)
+    assert two.remove_model(FIRST, force=True) == ("production",)
 
 
 def test_an_imported_model_takes_the_next_free_number(
@@ -228,6 +294,12 @@ def _other_graph(manifest: dict[str, Any], files: dict[str, bytes]) -> None:
         lambda manifest, files: manifest.update(modality=3),
         lambda manifest, files: manifest.update(categories=[]),
         lambda manifest, files: manifest.update(n_features=3),
+        lambda manifest, files: manifest.update(created=None),
+        lambda manifest, files: manifest.update(set_threshold="x"),
+        lambda manifest, files: put(manifest, files, "metrics.json", b"{}"),
+        lambda manifest, files: put(manifest, files, "metrics.json", b"{"),
+        lambda manifest, files: put(manifest, files, "golden.json", b"{}"),
+        lambda manifest, files: put(manifest, files, "golden-1.png", b"words"),
     ],
 )
 def test_a_hostile_file_leaves_nothing_behind(
@@ -239,11 +311,26 @@ def test_a_hostile_file_leaves_nothing_behind(
     file = tmp_path / "model.mlforge"
     trained.export_model(FIRST, file)
     rewrite(file, change)
-    with pytest.raises((ArtifactError, ConfigError)):
+    with pytest.raises((ArtifactError, ConfigError)) as caught:
         other.import_model(file)
+    assert "mlforge train" not in caught.value.hint, "it is not theirs to train"
     left = [path for path in (other.root / "artifacts").rglob("*") if path.name != ".lock"]
     assert [path for path in left if path.is_file()] == []
     assert not (tmp_path / "escape").exists()
+
+
+def test_who_cannot_use_an_imported_model_is_not_told_to_train_it_again(
+    trained: Project, other: Project, tmp_path: Path, shapes: Path
+) -> None:
+    trained.export_model(FIRST, tmp_path / "model.mlforge")
+    other.import_model(tmp_path / "model.mlforge")
+    path = other.artifacts.models / FIRST / "model.onnx"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ArtifactError) as caught:
+        next(other.predict([next((shapes / "circle").iterdir())]))
+    assert caught.value.hint == "get the file again, or ask who made it"
+    (check,) = other.verify_models()
+    assert check.hint == caught.value.hint
 
 
 def test_an_artifact_says_what_it_was_made_from_and_nothing_of_who_made_it_where(
@@ -279,3 +366,15 @@ def test_the_data_have_another_digest_when_a_seed_is_added(
     changed = {c for c in before["categories"] if before["categories"][c] != after["categories"][c]}
     assert "circle" in changed
     assert before["configs"] == after["configs"]
+
+
+def test_exporting_replaces_nothing_but_an_export(trained: Project, tmp_path: Path) -> None:
+    photo, export = tmp_path / "photo.jpg", tmp_path / "model.mlforge"
+    photo.write_bytes(b"\xff\xd8 precious")
+    with pytest.raises(ConfigError, match="no exported model"):
+        trained.export_model(FIRST, photo)
+    assert photo.read_bytes() == b"\xff\xd8 precious"
+    trained.export_model(FIRST, export)
+    before = export.read_bytes()
+    trained.export_model(FIRST, export)
+    assert export.read_bytes() == before

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mlforge import Project
-from mlforge.core.digest import digest_json
+from mlforge.core.digest import digest_bytes, digest_json
 from mlforge.errors import ArtifactError
 from mlforge.workflows.train import TrainOptions
 
@@ -53,9 +53,24 @@ def test_a_changed_seed_is_named_and_nothing_is_trained(
     assert result.verdict == "data changed"
     assert result.difference is None
     assert any(r.startswith("circle: other seeds (4 then, 5 now)") for r in result.reasons)
+    assert all(reason.startswith("circle:") for reason in result.reasons)
     shutil.rmtree(trained.root / "categories/square")
     reasons = trained.reproduce(VERSION, workers=1).reasons
     assert "square: removed since" in reasons
+
+
+def test_what_tells_unknown_examples_is_compared_as_well(trained: Project) -> None:
+    folder = trained.artifacts.models / VERSION
+    name = next(path.name for path in folder.glob("novelty.*"))
+    data = bytearray((folder / name).read_bytes())
+    data[-1] ^= 1
+    (folder / name).write_bytes(data)
+
+    def change(values: dict[str, Any]) -> None:
+        values["files"][name]["sha256"] = digest_bytes(bytes(data))
+
+    edit(trained, change)
+    assert trained.reproduce(VERSION, workers=1).verdict == "differs"
 
 
 def test_another_result_comes_with_what_has_changed(trained: Project) -> None:
@@ -97,7 +112,7 @@ def test_an_artifact_that_describes_its_data_otherwise_is_refused(
     trained: Project, data: Any
 ) -> None:
     edit(trained, lambda values: values.update(data=data))
-    with pytest.raises(ArtifactError, match="does not describe a training"):
+    with pytest.raises(ArtifactError, match="does not describe"):
         trained.reproduce(VERSION)
 
 

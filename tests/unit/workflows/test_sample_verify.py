@@ -1,20 +1,25 @@
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mlforge import Project
 from mlforge.core.digest import digest_bytes
 from mlforge.errors import DataError
+from mlforge.generators import Generator
 from mlforge.generators.augmentation import Augmentation
+from mlforge.modalities import MODALITIES
 from mlforge.storage.lock_file import read_lock, update_lock
 from mlforge.storage.manifest import read_manifest
 from mlforge.workflows.generate import GenerateOptions
-from mlforge.workflows.verify import VerifiedCategory
+from mlforge.workflows.sample_verify import VerifiedCategory
 
 Draw = Callable[[str, int], bytes]
 
@@ -46,6 +51,39 @@ def test_samples_that_are_as_they_were_made_are_verified_and_nothing_is_written(
         (code, 8, 8, True) for code in ("circle", "square", "triangle")
     ]
     assert everything(generated) == before
+
+
+@pytest.mark.parametrize("form", ["picture", "base64", "link"])
+def test_samples_of_a_service_are_verified_and_nothing_is_written(
+    tmp_path: Path, service: Any, draw: Draw, form: str
+) -> None:
+    picture = draw("circle", 1)
+    texts = {"base64": base64.b64encode(picture).decode(), "link": f"{service.url}/1.png"}
+
+    def answer(handler: Any, asked: Any) -> None:
+        is_picture = form == "picture" or asked.path == "/1.png"
+        service.send(handler, picture if is_picture else json.dumps([texts[form]]).encode())
+
+    service.answer = answer
+    parameters = {"requests_per_second": 100} | ({} if form == "picture" else {"answer": "0"})
+    cup = tmp_path / "categories" / "cup"
+    cup.mkdir(parents=True)
+    settings = {"method": "api", "api_endpoint": service.url, "parameters": parameters}
+    config = {"category_name": "Cup", "category_code": "cup", "sample_inputs": ["red", "blue"]}
+    (cup / "config.json").write_text(json.dumps(config | {"generation_settings": settings}))
+    project = Project(tmp_path)
+    project.generate(GenerateOptions(count=6, workers=1, allowed_hosts=("127.0.0.1",)))
+    index = cup / "responses" / "index.jsonl"
+    index.write_bytes(index.read_bytes() + b'{"request":')
+    if form == "base64":
+        # What was taken out of an answer is still in it.
+        (cup / "responses" / digest_bytes(picture)).unlink()
+    # Whoever takes the lock makes its file there.
+    shutil.rmtree(project.workspace.layout.artifacts)
+    before = everything(project)
+    (found,) = project.verify_samples(workers=1)
+    assert (found.n_verified, found.ok) == (6, True)
+    assert everything(project) == before
 
 
 def test_a_missing_file_is_named(generated: Project) -> None:
@@ -170,6 +208,30 @@ def test_a_line_of_the_manifest_that_was_changed_is_told(generated: Project) -> 
         assert differing.reason == "its line in the manifest was changed"
 
 
+def test_each_seed_is_decoded_once(generated: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[bytes] = []
+
+    def decode(generator: Generator, data: bytes) -> Any:
+        decoded.append(data)
+        return MODALITIES.get("image")().decode(data)
+
+    monkeypatch.setattr(Generator, "decode", decode)
+    generated.generate(GenerateOptions(codes=("circle",), count=40, workers=1))
+    assert len(decoded) == 4
+    assert generated.verify_samples(("circle",), workers=1)[0].n_verified == 40
+    assert len(decoded) == 8
+
+
+def test_copies_that_are_not_in_a_row_are_verified_too(generated: Project) -> None:
+    manifest = folder(generated) / "manifest.jsonl"
+    generated.generate(GenerateOptions(codes=("circle",), count=20, workers=1))
+    lines = manifest.read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines if b'"copy":3' not in line]
+    manifest.write_bytes(b"".join(kept))
+    found = circle(generated)
+    assert (found.n_samples, found.n_verified, len(found.unlisted)) == (16, 16, 4)
+
+
 def test_an_interrupted_run_is_a_problem(generated: Project) -> None:
     manifest = folder(generated) / "manifest.jsonl"
     lines = manifest.read_bytes().splitlines(keepends=True)
@@ -222,6 +284,8 @@ def test_a_sample_whose_seed_is_gone_is_still_explained(generated: Project) -> N
 
 
 def test_a_file_that_no_manifest_names_is_refused(generated: Project, tmp_path: Path) -> None:
-    for file in (Path("sample_x.png"), tmp_path / sample(generated).name):
+    (tmp_path / "loop").symlink_to("loop")
+    name = sample(generated).name
+    for file in (Path("sample_x.png"), tmp_path / name, tmp_path / "loop" / name):
         with pytest.raises(DataError, match="no manifest"):
             generated.explain_sample(file)

@@ -16,7 +16,6 @@ from mlforge.generators.api import Api
 from mlforge.remote.http import Request
 from mlforge.storage.files import read_bytes
 from mlforge.storage.lock_file import LockedCategory, read_lock
-from mlforge.storage.locking import exclusive
 from mlforge.storage.manifest import (
     Entry,
     Outline,
@@ -26,13 +25,15 @@ from mlforge.storage.manifest import (
     samples_digest,
 )
 from mlforge.storage.responses import ResponseStore
+from mlforge.storage.sample_files import files_like_samples
 from mlforge.workflows.sample_lock import (
     cause_of_difference,
     config_difference,
     source_difference,
     version_difference,
 )
-from mlforge.workflows.sample_plan import Copies, Recipe, make_recipe, sources_of
+from mlforge.workflows.sample_plan import Copies, sources_of
+from mlforge.workflows.sample_recipe import Recipe, make_recipe
 from mlforge.workflows.sample_worker import Maker, Portion, draw_samples, make_maker, portions
 from mlforge.workflows.workspace import Category, Workspace
 
@@ -132,8 +133,8 @@ def verify(
 ) -> list[VerifiedCategory]:
     """Make samples again in memory and compare them with files, manifest and lock.
 
-    Nothing is written. A sample that is made from the answer of a service is made again from the
-    answer that was kept.
+    Nothing is written, and no lock is waited for. A sample that is made from the answer of a
+    service is made again from the answer that was kept.
 
     Raises
     ------
@@ -181,14 +182,24 @@ def _chunks(workspace: Workspace, case: _Case) -> list[_Chunk]:
         if case.remade and entry.seed in case.sources:
             copies.setdefault(entry.seed, []).append(entry.copy)
     wanted = [
-        Copies(case.sources[seed], tuple(range(n, n + 1) for n in sorted(numbers)))
-        for seed, numbers in copies.items()
+        Copies(case.sources[seed], _ranges(sorted(numbers))) for seed, numbers in copies.items()
     ]
     responses = _responses(workspace, case, wanted)
     return [
         _Chunk(maker, case.folder, part, _named(part, entries))
         for part in portions(wanted, responses)
     ]
+
+
+def _ranges(numbers: Iterable[int]) -> tuple[range, ...]:
+    """Join numbers in a row, so that a seed is decoded once for all of them."""
+    ranges: list[range] = []
+    for number in numbers:
+        if ranges and ranges[-1].stop == number:
+            ranges[-1] = range(ranges[-1].start, number + 1)
+        else:
+            ranges.append(range(number, number + 1))
+    return tuple(ranges)
 
 
 def _named(
@@ -244,7 +255,7 @@ def _verdict(case: _Case, seen: Sequence[_Seen]) -> VerifiedCategory:
         n_verified += bool(entry.file) and on_disk == entry.digest and not reason
     return VerifiedCategory(
         case.category.code,
-        sum(not entry.failure for entry in case.entries),
+        len(case.outline.samples) if case.outline else 0,
         n_verified,
         tuple(missing),
         tuple(changed),
@@ -269,8 +280,7 @@ def _difference(case: _Case, entry: Entry, one: _Seen | None, cause: str) -> str
 
 def _unlisted(case: _Case) -> tuple[str, ...]:
     named = {entry.file for entry in case.entries}
-    found = (path.name for path in case.folder.glob("sample_*"))
-    return tuple(sorted(name for name in found if name not in named))
+    return tuple(sorted(files_like_samples(case.folder) - named))
 
 
 def _problems(case: _Case) -> list[str]:
@@ -279,7 +289,7 @@ def _problems(case: _Case) -> list[str]:
     problems = []
     if not case.remade:
         problems.append("its samples were made with another configuration or library version")
-    elif len(case.entries) < case.outline.count:
+    elif not case.outline.complete:
         problems.append(
             f"making its samples was interrupted at {len(case.entries)} of {case.outline.count}"
         )
@@ -313,23 +323,24 @@ def _responses(
     if not isinstance(generator, Api):
         return None
     found = {}
-    with exclusive(workspace.layout.artifacts):
-        store = ResponseStore(workspace.layout.responses(case.category.code))
-        for copies in wanted:
-            for copy in copies:
-                path = _kept(store, generator, copies.source, copy)
-                if path is not None:
-                    found[copies.source.digest, copy] = path
+    store = ResponseStore(workspace.layout.responses(case.category.code))
+    for copies in wanted:
+        for copy in copies:
+            path = _kept(store, generator, copies.source, copy)
+            if path is not None:
+                found[copies.source.digest, copy] = path
     return found
 
 
 def _kept(store: ResponseStore, generator: Api, source: Source, copy: int) -> Path | None:
-    """Return the file of the example that an answer holds; None where it is not kept."""
+    """Return the file of an example, or of the answer that holds it; None where neither is kept."""
     try:
         answer = store.load(generator.request(source.name, copy).identity)
         data = None if answer is None else generator.extract(answer)
     except SampleError:
         return None
     if isinstance(data, str):
-        data = store.load(Request(data).identity)
-    return None if data is None else store.keep(data)
+        answer = data = store.load(Request(data).identity)
+    if data is None or answer is None:
+        return None
+    return store.find(data) or store.find(answer)

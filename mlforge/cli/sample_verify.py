@@ -15,8 +15,8 @@ from mlforge.errors import DataError
 
 if TYPE_CHECKING:
     from mlforge.cli.blocks import Block, Cell, Style
+    from mlforge.workflows.sample_verify import VerifiedCategory
     from mlforge.workflows.samples import ExplainedSample
-    from mlforge.workflows.verify import VerifiedCategory
 
 __all__ = ["verify", "why"]
 
