@@ -27,11 +27,14 @@ class Example:
     ----------
     summary
         What it holds, in one line.
+    n_categories
+        How many categories it has.
     categories
         Yields its categories, each with so many pictures held out.
     """
 
     summary: str
+    n_categories: int
     categories: Callable[[int], Iterator[ExampleCategory]]
 
 
@@ -48,8 +51,8 @@ def _digits(n_held_out: int) -> Iterator[ExampleCategory]:
 
 
 EXAMPLES: dict[str, Example] = {
-    "digits": Example("real handwritten digits, ten categories, from scikit-learn", _digits),
-    "signs": Example("drawn road signs in all weathers, eight categories", _signs),
+    "digits": Example("real handwritten digits, ten categories, from scikit-learn", 10, _digits),
+    "signs": Example("drawn road signs in all weathers, eight categories", 8, _signs),
 }
 """The examples by name."""
 

@@ -10,7 +10,7 @@ from mlforge.core.names import printable
 from mlforge.core.reporting import Reporter
 from mlforge.core.settings import settings_template
 from mlforge.errors import ConfigError
-from mlforge.examples import ExampleCategory, example_categories
+from mlforge.examples import EXAMPLES, ExampleCategory, example_categories
 from mlforge.modalities import MODALITIES
 from mlforge.storage.files import make_folder, write_bytes, write_json, write_text
 from mlforge.storage.layout import Layout
@@ -44,7 +44,8 @@ def init(root: Path, options: InitOptions, reporter: Reporter) -> None:
     """
     layout = Layout(root)
     MODALITIES.get(options.modality, where="--modality")
-    categories = [] if options.example is None else list(example_categories(options.example))
+    example = options.example
+    categories = iter(()) if example is None else example_categories(example)
     if layout.settings.exists() or layout.categories.exists():
         raise ConfigError(
             f"{printable(str(root))}: is a project already",
@@ -53,7 +54,8 @@ def init(root: Path, options: InitOptions, reporter: Reporter) -> None:
     make_folder(layout.categories)
     make_folder(layout.artifacts)
     write_text(layout.categories / SCHEMA_FILE, config_schema())
-    with reporter.progress("writing the example", len(categories)) as advance:
+    n_categories = 0 if example is None else EXAMPLES[example].n_categories
+    with reporter.progress("making the example", n_categories) as advance:
         for category in categories:
             _write_category(layout, category)
             advance()
