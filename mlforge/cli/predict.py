@@ -59,8 +59,9 @@ Version = Annotated[
         "probability of the predicted category over seeds; `features`, the `effect` of each "
         "`extractor`, which sum to the "
         "confidence less the baseline; `nearest_seeds`, each with `category`, `file` and "
-        "`distance` (0: the same features, 1: as far as two seeds are on average); `notes`, what "
-        "could not be said and why",
+        "`distance` (0: the same features, 1: as far as two seeds are on average); `activations`, "
+        "for each `extractor` that has learned the `rows` of a map of the file, above 0 where it "
+        "finds what speaks for the prediction; `notes`, what could not be said and why",
     },
     examples=[
         "mlforge predict photo.jpg",
@@ -204,6 +205,7 @@ def _document(explanation: Explanation | None, picture: Path | None) -> dict[str
         "baseline": explanation.baseline,
         "features": [dict(vars(effect)) for effect in explanation.features],
         "nearest_seeds": [dict(vars(seed)) for seed in explanation.nearest_seeds],
+        "activations": [dict(vars(found)) for found in explanation.activations],
         "notes": list(explanation.notes),
     }
 

@@ -1,4 +1,4 @@
-"""Running an ONNX graph: one thread, one input, one output, typed errors."""
+"""Running an ONNX graph: one thread, one input, one output at a time, typed errors."""
 
 from __future__ import annotations
 
@@ -75,17 +75,17 @@ class OnnxGraph:
         self._output = self._session.get_outputs()[0].name
         self.input_shape: tuple[int | str | None, ...] = tuple(inputs[0].shape)
 
-    def run(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return the first output for `values`.
+    def run(self, values: npt.NDArray[Any], output: str | None = None) -> npt.NDArray[Any]:
+        """Return an output for `values`: the first, or the one that is named.
 
         Raises
         ------
         ArtifactError
-            If the graph does not take the shape, or fails.
+            If the graph does not take the shape, has no such output, or fails.
         """
         try:
             (result,) = self._session.run(
-                [self._output], {self._input: values.astype(self._dtype, copy=False)}
+                [output or self._output], {self._input: values.astype(self._dtype, copy=False)}
             )
         except Exception as error:  # noqa: BLE001 - as above
             raise ArtifactError(f"{self.where}: the graph failed: {_first_line(error)}") from None

@@ -124,6 +124,23 @@ class LearningExtractor(Extractor):
             Called `n_steps` times; what it raises ends the fit.
         """
 
+    def activation_map(self, example: Any, category: int) -> npt.NDArray[np.float32] | None:
+        """Return where in an example what was learned speaks for a category.
+
+        Parameters
+        ----------
+        example
+            A decoded example.
+        category
+            Its number in the training set that it was fitted to.
+
+        Returns
+        -------
+        numpy.ndarray or None
+            ``height x width``, above 0 for what speaks for it. None where it cannot tell, as here.
+        """
+        return None
+
     @abstractmethod
     def seconds_a_step(self, training: TrainingSet) -> float:
         """Return how long a step of `fit` takes on this machine, above 0."""

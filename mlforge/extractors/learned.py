@@ -18,7 +18,8 @@ from mlforge.core.onnx_graph import OnnxGraph
 from mlforge.errors import ArtifactError, MlforgeError
 from mlforge.extractors import LearningExtractor, TrainingSet
 from mlforge.modalities import Modality
-from mlforge.networks.plan import Batch, NetworkPlan
+from mlforge.networks.plan import EVIDENCE, STRIDE, Batch, NetworkPlan
+from mlforge.networks.shifts import shifted, stitched
 from mlforge.storage.artifact_manifest import AGAIN
 
 __all__ = ["Learned", "LearnedConfig"]
@@ -31,7 +32,7 @@ _CHUNK = 64
 class LearnedConfig(ComponentConfig):
     """The parameters of learned."""
 
-    side: Annotated[int, Ge(32), Le(256), MultipleOf(16)] = 48
+    side: Annotated[int, Ge(32), Le(256), MultipleOf(STRIDE)] = 48
     """The height and width that examples are brought to."""
     width: Annotated[int, Ge(4), Le(128)] = 16
     """Channels of the first convolution; the features are four times as many."""
@@ -80,21 +81,45 @@ class Learned(LearningExtractor):
         ArtifactError
             If the network fails, or gives something else than that many finite numbers.
         """
-        if self._session is None:
-            self._session = OnnxGraph(self._graph, f"{self.name}.{_GRAPH}")
         features = np.empty((len(examples), len(self.names())), np.float32)
         for start in range(0, len(examples), _CHUNK):
             chunk = features[start : start + _CHUNK]
-            given = self._session.run(self._arrays(examples[start : start + _CHUNK]))
-            fits = given.shape == chunk.shape and given.dtype == chunk.dtype
-            if not fits or not np.isfinite(given).all():
-                raise ArtifactError(
-                    f"{self.name}.{_GRAPH}: the network gives no {chunk.shape[1]} finite numbers "
-                    "for each example",
-                    AGAIN,
-                )
-            chunk[:] = given
+            given = self._network.run(self._arrays(examples[start : start + _CHUNK]))
+            chunk[:] = self._sound(given, chunk.shape)
         return features
+
+    def activation_map(self, example: Any, category: int) -> npt.NDArray[np.float32]:
+        """Return the network's class-activation map, in units of its last layer.
+
+        Raises
+        ------
+        ArtifactError
+            If the network fails, has no such category, or gives something else than a map.
+        """
+        shifts = shifted(self._arrays([example])[0])
+        given = self._network.run(shifts, EVIDENCE)
+        n_places = self.config.side // STRIDE
+        n_categories = given.shape[1] if given.ndim > 1 else 0
+        if not 0 <= category < n_categories:
+            raise ArtifactError(f"{self.name}.{_GRAPH}: the network knows no such category", AGAIN)
+        sound = self._sound(given, (len(shifts), n_categories, n_places, n_places))
+        return stitched(sound[:, category])
+
+    @property
+    def _network(self) -> OnnxGraph:
+        if self._session is None:
+            self._session = OnnxGraph(self._graph, f"{self.name}.{_GRAPH}")
+        return self._session
+
+    def _sound(self, given: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+        """Return what the network gave, if it is what it should be."""
+        if given.shape != shape or given.dtype != np.float32 or not np.isfinite(given).all():
+            raise ArtifactError(
+                f"{self.name}.{_GRAPH}: the network gives no {shape[1]} finite numbers for each "
+                "example",
+                AGAIN,
+            )
+        return given
 
     def fit(
         self, training: TrainingSet, rng: np.random.Generator, advance: Callable[[], None]
@@ -104,9 +129,9 @@ class Learned(LearningExtractor):
         from mlforge.networks.training import train_network
 
         self.require_modules(self.fits_with)
-        layers = train_network(self._plan_for(training), self._draw_from(training), rng, advance)
+        network = train_network(self._plan_for(training), self._draw_from(training), rng, advance)
         fitted = copy.copy(self)
-        fitted._graph = network_graph(layers, self.config.side)  # noqa: SLF001 - its own copy
+        fitted._graph = network_graph(network, self.config.side)  # noqa: SLF001 - its own copy
         fitted._session = None  # noqa: SLF001 - as above
         return fitted
 

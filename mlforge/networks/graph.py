@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mlforge.networks.training import Layer
+from mlforge.networks.plan import EVIDENCE, STRIDE
+from mlforge.networks.training import TrainedNetwork
 
 __all__ = ["network_graph"]
 
@@ -15,18 +16,30 @@ _OPSET = 18
 _IR_VERSION = 8
 
 
-def network_graph(layers: Sequence[Layer], side: int) -> bytes:
-    """Return the serialized graph of a network's layers.
+def network_graph(network: TrainedNetwork, side: int) -> bytes:
+    r"""Return the serialized graph of a network.
 
-    Its one input ``arrays`` (float32, ``n_examples x side x side x n_channels``, 0 to 1) gives its
-    one output ``features`` (float32, ``n_examples x n_features``).
+    Its one input ``arrays`` (float32, ``n_examples x side x side x n_channels``, 0 to 1) gives
+    ``features`` (float32, ``n_examples x n_features``), and `EVIDENCE` (float32, ``n_examples x
+    n_categories x n_places x n_places``), the class-activation maps
+
+    .. math:: M_c(x, y) = \sum_k (w_{ck} - \bar{w}_k) f_k(x, y)
+
+    where :math:`f_k(x, y)` is what channel k of the last convolution sees at a place, whose mean is
+    a feature, and :math:`w_{ck}` what it counts for category c in the head. What speaks for all
+    categories alike, :math:`\bar{w}_k`, decides nothing and is taken off.
 
     Parameters
     ----------
-    layers
-        As `train_network` gives them.
+    network
+        As `train_network` gives it.
     side
         Height and width of the arrays.
+
+    References
+    ----------
+    B. Zhou, A. Khosla, A. Lapedriza, A. Oliva, A. Torralba (2016), Learning deep features for
+    discriminative localization, Conference on Computer Vision and Pattern Recognition.
     """
     from onnx import GraphProto, ModelProto, TensorProto, helper, numpy_helper
 
@@ -40,6 +53,7 @@ def network_graph(layers: Sequence[Layer], side: int) -> bytes:
         graph.node.append(helper.make_node(operator, list(inputs), [output], **attributes))
         return output
 
+    layers = network.layers
     n_channels, n_features = layers[0].weight.shape[1], len(layers[-1].bias)
     shape = ["n_examples", side, side, n_channels]
     graph.input.append(helper.make_tensor_value_info("arrays", TensorProto.FLOAT, shape))
@@ -54,11 +68,14 @@ def network_graph(layers: Sequence[Layer], side: int) -> bytes:
         value = add("Relu", [value], f"rectified_{number}")
         if number < len(layers) - 1:
             value = add("MaxPool", [value], f"pooled_{number}", kernel_shape=[2, 2], strides=[2, 2])
-    value = add("GlobalAveragePool", [value], "mean")
-    add("Flatten", [value], "features")
-    graph.output.append(
-        helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n_examples", n_features])
-    )
+    add("Flatten", [add("GlobalAveragePool", [value], "mean")], "features")
+    apart = (network.head - network.head.mean(axis=0))[:, :, None, None]
+    add("Conv", [value, constant("head", apart)], EVIDENCE)
+    places = [side // STRIDE] * 2
+    for name, shape in (("features", [n_features]), (EVIDENCE, [len(network.head), *places])):
+        graph.output.append(
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n_examples", *shape])
+        )
     model: ModelProto = helper.make_model(
         graph, ir_version=_IR_VERSION, opset_imports=[helper.make_opsetid("", _OPSET)]
     )

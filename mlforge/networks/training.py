@@ -15,7 +15,7 @@ from mlforge.networks.plan import Draw, NetworkPlan
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Layer", "device_name", "train_network"]
+__all__ = ["Layer", "TrainedNetwork", "device_name", "train_network"]
 
 # Found on photos of hand signs, with 10 and 30 of each; see docs/explanation/learned-features.md.
 _SMOOTHING = 0.1
@@ -39,13 +39,31 @@ class Layer:
     bias: npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True, eq=False)
+class TrainedNetwork:
+    """A network as plain arrays.
+
+    Attributes
+    ----------
+    layers
+        Each is followed by a rectifier, all but the last by pooling of 2 x 2, and the last by the
+        mean over the picture, which gives the features.
+    head
+        The weights by which the features told categories apart while it was trained,
+        ``n_categories x n_features``, float32.
+    """
+
+    layers: tuple[Layer, ...]
+    head: npt.NDArray[np.float32]
+
+
 def train_network(
     plan: NetworkPlan,
     draw: Draw,
     rng: np.random.Generator,
     advance: Callable[[], None],
-) -> list[Layer]:
-    """Train a network with a head that tells categories apart, and return it without the head.
+) -> TrainedNetwork:
+    """Train a network with a head that tells categories apart.
 
     One thread computes: fits run side by side instead, and the result is the same on any number of
     processors of a kind. Where there is a CUDA device, it computes there; where the processor has
@@ -61,12 +79,6 @@ def train_network(
         The only source of randomness.
     advance
         Called after each step; what it raises ends the training.
-
-    Returns
-    -------
-    list of Layer
-        Each is followed by a rectifier, all but the last by pooling of 2 x 2, and the last by the
-        mean over the picture.
 
     References
     ----------
@@ -105,7 +117,7 @@ def train_network(
         optimizer.step()
         schedule.step()
         advance()
-    return list(_folded(network))
+    return TrainedNetwork(tuple(_folded(network)), network[-1].weight.detach().numpy())
 
 
 def device_name() -> str:

@@ -69,7 +69,8 @@ def _content(data: ReportData) -> dict[str, Any]:
         "robustness": views.robustness_charts(data.deep),
         "suspicions": views.suspicions(data, names),
         "scores": data.evaluation,
-        "sections": SECTIONS,
+        "attention": views.attention_rows(data, names),
+        "sections": [(k, t) for k, t in SECTIONS if k != "attention" or data.attention],
     }
     if data.deep is not None and data.deep.techniques is not None:
         shared["techniques"] = views.technique_rows(data.deep, names)
@@ -99,6 +100,7 @@ SECTIONS = (
     ("categories", "Category by category"),
     ("confusion", "What is taken for what"),
     ("mistakes", "Every mistake"),
+    ("attention", "Where it looks"),
     ("confidence", "Can you believe its confidence?"),
     ("sets", "When one answer is not enough"),
     ("unknown", "Things it never saw"),

@@ -11,10 +11,11 @@ from mlforge.evaluation.records import DeepEvaluation, Evaluation, Interval
 from mlforge.report.charts import SMALL, Chart, learning_chart, robustness_chart
 from mlforge.report.data import CategoryCard, ReportData
 from mlforge.report.photos import Album, cell_key
-from mlforge.report.pictures import picture_urls
+from mlforge.report.pictures import data_url, picture_urls
 from mlforge.report.words import counted, interval, joined, percent, points, shown
 
 __all__ = [
+    "AttentionRow",
     "Blamed",
     "CategoryRow",
     "Cell",
@@ -22,6 +23,7 @@ __all__ = [
     "Suspicion",
     "Whisker",
     "advice_lines",
+    "attention_rows",
     "category_names",
     "category_rows",
     "confusion_matrix",
@@ -93,6 +95,23 @@ class Matrix:
 
 
 @dataclass(frozen=True)
+class AttentionRow:
+    """A category, and its seeds beside where what was learned finds it."""
+
+    name: str
+    seeds: tuple[Looked, ...]
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A seed beside its class-activation map, and how sure the held-out answer was."""
+
+    file: str
+    url: str
+    sure: str
+
+
+@dataclass(frozen=True)
 class Blamed:
     """A seed that should be looked at, and how strongly."""
 
@@ -109,6 +128,16 @@ class Suspicion:
     title: str
     meaning: str
     seeds: tuple[Blamed, ...]
+
+
+def attention_rows(data: ReportData, names: Mapping[str, str]) -> list[AttentionRow]:
+    """Return the categories whose seeds are shown with where they were found."""
+    by_code: dict[str, list[Looked]] = {}
+    for card in data.attention:
+        if url := data_url(card.picture):
+            looked = Looked(shown(card.file), url, percent(card.probability))
+            by_code.setdefault(card.code, []).append(looked)
+    return [AttentionRow(names[code], tuple(seeds)) for code, seeds in by_code.items()]
 
 
 def category_names(data: ReportData) -> dict[str, str]:

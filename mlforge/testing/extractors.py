@@ -34,6 +34,7 @@ __all__ = [
     "EXTRACTOR_CHECKS",
     "ExtractorCase",
     "awkward_images",
+    "check_activation_map",
     "check_descriptions",
     "check_features",
     "check_import",
@@ -198,6 +199,19 @@ def check_reduced(case: ExtractorCase) -> None:
     _hold(_same(expected, case.extractor.extract(reduced)), case, "reduced examples give others")
 
 
+def check_activation_map(case: ExtractorCase) -> None:
+    """Hold that what learns says where it finds a category by a finite matrix, if it says so."""
+    if not isinstance(case.extractor, LearningExtractor):
+        return
+    for example in case.examples:
+        found = case.extractor.activation_map(example, 0)
+        if found is None:
+            continue
+        sound = found.ndim == 2 and found.size > 0 and found.dtype == np.float32
+        _hold(sound, case, f"its map of {_kind(example)} is {found.dtype} {found.shape}")
+        _hold(bool(np.isfinite(found).all()), case, "its map holds NaN or infinity")
+
+
 def check_versions(case: ExtractorCase) -> None:
     """Hold that it says which libraries decide its numbers."""
     versions = type(case.extractor).versions()
@@ -234,6 +248,7 @@ EXTRACTOR_CHECKS: tuple[Callable[[ExtractorCase], None], ...] = (
     check_state,
     check_travels,
     check_reduced,
+    check_activation_map,
     check_versions,
     check_import,
 )

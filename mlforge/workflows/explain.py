@@ -18,12 +18,14 @@ from mlforge.engines.local import LocalEngine
 from mlforge.errors import MlforgeError
 from mlforge.modalities import Region
 from mlforge.storage.files import make_folder, write_bytes
+from mlforge.workflows.attention import activation_maps
 from mlforge.workflows.explanation_picture import PICTURE_SIDE, explanation_picture
 from mlforge.workflows.features import ExampleFile, feature_matrix
 from mlforge.workflows.predict import Predictor
 from mlforge.workflows.workspace import Workspace
 
 __all__ = [
+    "ActivationMap",
     "Explainer",
     "Explanation",
     "FeatureEffect",
@@ -74,6 +76,23 @@ class FeatureEffect:
 
 
 @dataclass(frozen=True)
+class ActivationMap:
+    """Where in an example what an extractor learned speaks for the prediction.
+
+    Attributes
+    ----------
+    extractor
+        The extractor.
+    rows
+        The map from top to bottom, ``height x width``: above 0 for what speaks for it, in units of
+        the last layer that its network was trained with.
+    """
+
+    extractor: str
+    rows: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
 class NearSeed:
     """A seed like the example.
 
@@ -110,6 +129,8 @@ class Explanation:
         less the baseline. None where there are no seeds.
     nearest_seeds
         The seeds most like it, the nearest first.
+    activations
+        A map of each extractor that has learned and has one.
     notes
         What could not be said, and why.
     """
@@ -119,6 +140,7 @@ class Explanation:
     baseline: float | None
     features: tuple[FeatureEffect, ...]
     nearest_seeds: tuple[NearSeed, ...]
+    activations: tuple[ActivationMap, ...]
     notes: tuple[str, ...]
 
 
@@ -158,12 +180,13 @@ class Explainer:
         notes = [note] if note else []
         if not regions:
             notes.append(f"the modality {self.predictor.modality.name} cannot hide regions")
+        maps = self._activations(example, target)
         if seeds is None:
-            return Explanation(prediction, regions, None, (), (), tuple(notes))
+            return Explanation(prediction, regions, None, (), (), maps, tuple(notes))
         row = self.predictor.features([example])[0]
         baseline, features = self._features(row, target, seeds)
         nearest = _nearest(self._slices, row, seeds)
-        return Explanation(prediction, regions, baseline, features, nearest, tuple(notes))
+        return Explanation(prediction, regions, baseline, features, nearest, maps, tuple(notes))
 
     def save_picture(self, explanation: Explanation, example: Any, path: Path) -> None:
         """Write a PNG of the example beside its regions, red where they speak for the prediction.
@@ -176,10 +199,11 @@ class Explainer:
         make_folder(path.parent)
         picture = self.predictor.modality.thumbnail(example, PICTURE_SIDE)
         effects = [(found.region.box, found.effect) for found in explanation.regions]
-        prediction = explanation.prediction
+        said = explanation.prediction
+        maps = {a.extractor: np.array(a.rows, np.float32) for a in explanation.activations}
         write_bytes(
             path,
-            explanation_picture(picture, effects, prediction.prediction, prediction.confidence),
+            explanation_picture(picture, effects, said.prediction, said.confidence, maps),
         )
 
     def _regions(self, example: Any, target: int) -> tuple[RegionEffect, ...]:
@@ -194,6 +218,13 @@ class Explainer:
                 for (region, _), value in zip(batch, hidden, strict=True)
             ]
         return tuple(sorted(found, key=lambda effect: -effect.effect))
+
+    def _activations(self, example: Any, target: int) -> tuple[ActivationMap, ...]:
+        maps = activation_maps(self.predictor.extractors, example, target)
+        return tuple(
+            ActivationMap(name, tuple(tuple(row) for row in found.round(4).tolist()))
+            for name, found in maps.items()
+        )
 
     def _features(
         self, row: npt.NDArray[np.float32], target: int, seeds: _Seeds

@@ -13,9 +13,10 @@ from mlforge.core.validation import validated
 from mlforge.errors import ArtifactError, MlforgeError
 from mlforge.evaluation.gates import GateAnswer
 from mlforge.evaluation.records import DeepEvaluation, Evaluation
-from mlforge.modalities import MODALITIES, Modality
+from mlforge.extractors import Extractor
 from mlforge.report import (
     MAX_BYTES,
+    AttentionCard,
     CategoryCard,
     LeaderboardRow,
     ReportData,
@@ -23,15 +24,18 @@ from mlforge.report import (
     with_pictures,
 )
 from mlforge.storage.artifact_manifest import AGAIN
-from mlforge.storage.files import make_folder, read_bytes, write_text
+from mlforge.storage.files import make_folder, write_text
+from mlforge.workflows.attention import attention_cards
 from mlforge.workflows.deep import stored_deep
+from mlforge.workflows.feature_choice import learning_extractors
 from mlforge.workflows.gates import asked_gates
+from mlforge.workflows.predict import Predictor
+from mlforge.workflows.seed_pictures import SeedPictures
 from mlforge.workflows.trained import TrainedModel, best_first, stored_model
 from mlforge.workflows.workspace import Workspace
 
 __all__ = [
     "REPORT_FILE",
-    "SeedPictures",
     "WrittenReport",
     "illustrated_page",
     "report",
@@ -94,8 +98,10 @@ def report(workspace: Workspace, name: str | None, reporter: Reporter) -> Writte
     deep = stored_deep(workspace, version)
     others = _same_training(workspace, manifest)
     answers = _gate_answers(workspace, model)
-    data = report_data(workspace, model, manifest, others, deep, answers)
-    page = illustrated_page(data, SeedPictures(workspace.modality, seed_paths(workspace, reporter)))
+    pictures = SeedPictures(workspace.modality, seed_paths(workspace, reporter))
+    attention = attention_cards(_learned(workspace, model), model.evaluation, pictures)
+    data = report_data(workspace, model, manifest, others, deep, answers, attention)
+    page = illustrated_page(data, pictures)
     file = workspace.layout.report(version)
     make_folder(file.parent)
     write_text(file, page)
@@ -111,6 +117,7 @@ def report_data(
     others: Sequence[TrainedModel],
     deep: DeepEvaluation | None = None,
     gates: Sequence[GateAnswer] = (),
+    attention: Sequence[AttentionCard] = (),
 ) -> ReportData:
     """Return what a report shows of a model, without pictures.
 
@@ -124,6 +131,8 @@ def report_data(
         The costly diagnostics, where there are any.
     gates
         The gates that were asked for, with their answers.
+    attention
+        Seeds with what speaks for their category.
 
     Raises
     ------
@@ -151,47 +160,13 @@ def report_data(
             libraries=_texts(manifest["versions"]),
             environment=_texts(manifest.get("environment", {})),
             settings=_settings(manifest),
+            attention=tuple(attention),
         )
     # Its digests are right, and yet somebody else may have written it.
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(
             f"{model.version}: its manifest does not describe a training", AGAIN
         ) from error
-
-
-class SeedPictures:
-    """Small pictures of seeds, each made once however many pages show it.
-
-    Parameters
-    ----------
-    modality
-        Decodes a seed and draws its picture.
-    paths
-        The file of each seed by its digest; a seed that is not there gets no picture.
-    """
-
-    def __init__(self, modality: Modality, paths: Mapping[str, Path]) -> None:
-        self._modality = modality
-        self._paths = paths
-        self._image = MODALITIES.get("image")()
-        self._made: dict[tuple[str, int], bytes | None] = {}
-
-    def load(self, digest: str, side: int) -> bytes | None:
-        """Return a seed's picture of `side` pixels, encoded; None where there is none."""
-        key = (digest, side)
-        if key not in self._made:
-            self._made[key] = self._make(*key)
-        return self._made[key]
-
-    def _make(self, digest: str, side: int) -> bytes | None:
-        path = self._paths.get(digest)
-        if path is None:
-            return None
-        try:
-            example = self._modality.decode(read_bytes(path))
-        except MlforgeError:
-            return None
-        return self._image.encode(self._modality.thumbnail(example, side), "webp", 75)
 
 
 def illustrated_page(data: ReportData, pictures: SeedPictures) -> str:
@@ -239,6 +214,14 @@ def _gate_answers(workspace: Workspace, model: TrainedModel) -> tuple[GateAnswer
     known = {answer.gate for answer in told}
     since = [gate for gate in workspace.settings.train.gates if gate not in known]
     return told + asked_gates(workspace, since).answers(model.evaluation)
+
+
+def _learned(workspace: Workspace, model: TrainedModel) -> Sequence[Extractor]:
+    """Return the extractors of a model that were fitted with it."""
+    learning = {extractor.name for extractor in learning_extractors(workspace.modality)}
+    if not learning & set(model.features):
+        return ()
+    return Predictor.load(workspace.artifacts, model.version).extractors
 
 
 def _same_training(workspace: Workspace, manifest: Mapping[str, Any]) -> list[TrainedModel]:

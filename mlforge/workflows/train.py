@@ -15,6 +15,7 @@ from mlforge.errors import ArtifactError
 from mlforge.evaluation.gates import GateAnswer, check_gate_categories
 from mlforge.extractors import Extractor
 from mlforge.storage.locking import exclusive
+from mlforge.workflows.attention import attention_cards
 from mlforge.workflows.dataset import Dataset, folder_dataset, project_dataset
 from mlforge.workflows.feature_choice import feature_sets, learning_extractors
 from mlforge.workflows.feature_source import feature_source
@@ -25,7 +26,8 @@ from mlforge.workflows.gates import AskedGates, asked_gates, has_failed, judged
 from mlforge.workflows.model_choice import plan_contests
 from mlforge.workflows.pace import paced
 from mlforge.workflows.packaging import Package, package
-from mlforge.workflows.report import REPORT_FILE, SeedPictures, illustrated_page, report_data
+from mlforge.workflows.report import REPORT_FILE, illustrated_page, report_data
+from mlforge.workflows.seed_pictures import SeedPictures
 from mlforge.workflows.splits import training_data
 from mlforge.workflows.trained import TrainedModel, best_first, stored_model, tried_in
 from mlforge.workflows.workspace import Workspace
@@ -248,7 +250,7 @@ def _train(
         )
         for version, p, model in zip(versions, packages, fitted, strict=True)
     ]
-    _store(workspace, dataset, packages, models, asked)
+    _store(workspace, dataset, packages, models, [m.extractors for m in fitted], asked)
     return models
 
 
@@ -257,15 +259,22 @@ def _store(
     dataset: Dataset,
     packages: Sequence[Package],
     models: Sequence[TrainedModel],
+    extractors: Sequence[Sequence[Extractor]],
     asked: AskedGates,
 ) -> None:
     """Store an artifact of each model, with a page that shows it beside the others."""
     seeds = {file.digest: file.path for file in dataset.files[: dataset.n_seeds]}
     pictures = SeedPictures(workspace.modality, seeds)
     ranked = best_first(models)
-    for made, model in zip(packages, models, strict=True):
-        gates = asked.answers(model.evaluation)
-        data = report_data(workspace, model, made.manifest, ranked, gates=gates)
+    for made, model, fitted in zip(packages, models, extractors, strict=True):
+        data = report_data(
+            workspace,
+            model,
+            made.manifest,
+            ranked,
+            gates=asked.answers(model.evaluation),
+            attention=attention_cards(fitted, model.evaluation, pictures),
+        )
         page = illustrated_page(data, pictures)
         files = {**made.files, REPORT_FILE: page.encode()}
         workspace.artifacts.save(made.model, made.manifest, files)

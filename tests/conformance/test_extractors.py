@@ -17,11 +17,12 @@ from mlforge.extractors.learned import LearnedConfig
 from mlforge.modalities import MODALITIES
 from mlforge.networks.graph import network_graph
 from mlforge.networks.plan import NetworkPlan
-from mlforge.networks.training import Layer
+from mlforge.networks.training import Layer, TrainedNetwork
 from mlforge.testing.extractors import (
     EXTRACTOR_CHECKS,
     ExtractorCase,
     awkward_images,
+    check_activation_map,
     check_descriptions,
     check_features,
     check_import,
@@ -75,7 +76,8 @@ def drawn_network(side: int, width: int) -> bytes:
         )
         for n_in, n_out in itertools.pairwise(NetworkPlan(3, 2, width, 1).channels)
     ]
-    return network_graph(layers, side)
+    head = rng.normal(0, 0.1, (2, 4 * width)).astype(np.float32)
+    return network_graph(TrainedNetwork(tuple(layers), head), side)
 
 
 def made(name: str, folder: Path) -> Extractor:
@@ -262,6 +264,16 @@ class ReducesToAnySize(SeesMoreThanItReduces):
         return np.asarray(example)
 
 
+class MapsARow(ReducesToAnySize):
+    def activation_map(self, example: Any, category: int) -> npt.NDArray[np.float32]:
+        return np.zeros(3, np.float32)
+
+
+class MapsNan(ReducesToAnySize):
+    def activation_map(self, example: Any, category: int) -> npt.NDArray[np.float32]:
+        return np.full((2, 2), np.nan, np.float32)
+
+
 class HidesItsVersions(Sound):
     @classmethod
     def versions(cls) -> dict[str, str]:
@@ -313,6 +325,8 @@ def test_examples_need_not_be_arrays() -> None:
         (check_travels, HoldsAGenerator, "cannot be copied"),
         (check_reduced, SeesMoreThanItReduces, "reduced examples give others"),
         (check_reduced, ReducesToAnySize, "2 shapes"),
+        (check_activation_map, MapsARow, r"float32 \(3,\)"),
+        (check_activation_map, MapsNan, "map holds NaN"),
         (check_versions, HidesItsVersions, "lack numpy"),
     ],
 )

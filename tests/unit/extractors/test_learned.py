@@ -9,11 +9,12 @@ from sklearn.linear_model import LogisticRegression
 
 from mlforge.core.onnx_graph import OnnxGraph
 from mlforge.engines.local import LocalEngine
+from mlforge.errors import ArtifactError
 from mlforge.extractors import TrainingSet
 from mlforge.extractors.learned import Learned, LearnedConfig
 from mlforge.modalities import MODALITIES
 from mlforge.networks.graph import network_graph
-from mlforge.networks.plan import NetworkPlan
+from mlforge.networks.plan import EVIDENCE, STRIDE, NetworkPlan
 from mlforge.networks.training import _has_bfloat16, train_network
 
 pytestmark = pytest.mark.neural
@@ -62,22 +63,62 @@ def test_the_graph_computes_what_the_network_did() -> None:
     training = training_set()
     plan = NetworkPlan(3, 2, 4, 10)
     arrays = np.stack([IMAGE.to_array(example) for example in training.examples])
-    layers = train_network(
+    network = train_network(
         plan,
         lambda n, rng: (arrays[:n], training.labels[:n]),
         np.random.default_rng(0),
         lambda: None,
     )
     value = torch.from_numpy(arrays).permute(0, 3, 1, 2) * 2 - 1
-    for number, layer in enumerate(layers):
+    for number, layer in enumerate(network.layers):
         weight, bias = torch.from_numpy(layer.weight), torch.from_numpy(layer.bias)
         value = torch.nn.functional.conv2d(value, weight, bias, padding=1).relu()
-        if number < len(layers) - 1:
+        if number < len(network.layers) - 1:
             value = torch.nn.functional.max_pool2d(value, 2)
-    graph = OnnxGraph(network_graph(layers, SIDE), "test")
-    np.testing.assert_allclose(
-        graph.run(arrays), value.mean(dim=(2, 3)).numpy(), rtol=1e-4, atol=1e-5
+    graph = OnnxGraph(network_graph(network, SIDE), "test")
+    features = value.mean(dim=(2, 3)).numpy()
+    np.testing.assert_allclose(graph.run(arrays), features, rtol=1e-4, atol=1e-5)
+    # The mean of a category's map is what the head said of it, less what it said of all of them.
+    said = features @ network.head.T
+    maps = graph.run(arrays, EVIDENCE)
+    assert maps.shape == (len(arrays), 2, SIDE // STRIDE, SIDE // STRIDE)
+    expected = said - said.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(maps.mean(axis=(2, 3)), expected, rtol=1e-3, atol=1e-5)
+
+
+def patched(n: int, *, bright: bool, seed: int) -> list[tuple[npt.NDArray[np.uint8], int, int]]:
+    """Return noise with a bright or a dark patch of 12 pixels in it, and the patch's middle."""
+    rng = np.random.default_rng(seed)
+    pictures = []
+    for _ in range(n):
+        picture = rng.integers(90, 160, (48, 48, 3), dtype=np.uint8)
+        y, x = rng.integers(0, 48 - 12, 2).tolist()
+        picture[y : y + 12, x : x + 12] = 250 if bright else 5
+        pictures.append((picture, y + 6, x + 6))
+    return pictures
+
+
+def test_the_map_of_a_category_is_highest_on_what_makes_it_one() -> None:
+    drawn = [*patched(20, bright=True, seed=0), *patched(20, bright=False, seed=1)]
+    examples: list[Any] = [picture for picture, *_ in drawn]
+    training = TrainingSet(examples, np.repeat([0, 1], 20), 2, lambda place, rng: examples[place])
+    extractor = (
+        Learned(LearnedConfig(side=48, width=8, steps=120))
+        .bound_to(IMAGE)
+        .fit(training, np.random.default_rng(0), lambda: None)
     )
+    for category, bright in enumerate((True, False)):
+        for picture, y, x in patched(10, bright=bright, seed=2):
+            found = extractor.activation_map(picture, category)
+            assert found.shape == (12, 12)
+            row, column = divmod(int(found.argmax()), 12)
+            assert max(abs(4 * row + 2 - y), abs(4 * column + 2 - x)) <= STRIDE
+
+
+def test_a_category_that_was_not_learned_has_no_map() -> None:
+    extractor = fitted(training_set(), steps=10)
+    with pytest.raises(ArtifactError, match="no such category"):
+        extractor.activation_map(striped(1, across=True)[0], 2)
 
 
 def test_the_same_draws_give_the_same_network_byte_for_byte() -> None:

@@ -12,7 +12,8 @@ from mlforge import Project
 from mlforge.errors import ArtifactError
 from mlforge.evaluation.records import DeepEvaluation, SeedBlame
 from mlforge.report import MAX_BYTES, ReportData, render
-from mlforge.workflows.report import SeedPictures, illustrated_page, report_data, seed_paths
+from mlforge.workflows.report import illustrated_page, report_data, seed_paths
+from mlforge.workflows.seed_pictures import SeedPictures
 from mlforge.workflows.train import TrainOptions
 from mlforge.workflows.trained import stored_model
 

@@ -175,14 +175,15 @@ def test_the_picture_shows_the_example_and_colours_beside_it(
 def test_red_speaks_for_and_blue_against_and_nothing_has_no_colour() -> None:
     grey = np.full((100, 100, 3), 128, np.uint8)
     boxes = [((0.0, 0.0, 0.3, 0.3), 0.4), ((0.4, 0.4, 0.6, 0.6), 0.0), ((0.7, 0.7, 1, 1), -0.4)]
-    data = explanation_picture(grey, boxes, "cup", 0.9)
+    learned = np.diag(np.array([4, 0, 0, 0, -4], np.float32))
+    data = explanation_picture(grey, boxes, "cup", 0.9, {"learned": learned})
     picture = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), int)
-    panel = picture[16:116, 132:232]
-    blue, _, red = panel[15, 15]
-    assert red > blue + 50
-    blue, _, red = panel[85, 85]
-    assert blue > red + 50
-    assert np.ptp(panel[50, 50]) < 5
+    for panel in (picture[16:116, 132:232], picture[16:116, 248:348]):
+        blue, _, red = panel[12, 12]
+        assert red > blue + 50
+        blue, _, red = panel[88, 88]
+        assert blue > red + 50
+        assert np.ptp(panel[50, 50]) < 5
 
 
 def test_pictures_never_take_the_place_of_an_input_or_of_each_other(tmp_path: Path) -> None:

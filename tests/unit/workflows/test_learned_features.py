@@ -8,8 +8,10 @@ import sys
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -24,6 +26,7 @@ from mlforge.extractors.learned import Learned
 from mlforge.techniques.image.rotation import Rotation
 from mlforge.workflows import fits
 from mlforge.workflows.dataset import project_dataset
+from mlforge.workflows.explanation_picture import PICTURE_SIDE
 from mlforge.workflows.feature_source import Features, FeatureSource, feature_source
 from mlforge.workflows.features import make_extractors, reduced_examples
 from mlforge.workflows.fingerprint import fingerprint
@@ -384,7 +387,7 @@ def test_the_costly_diagnostics_learn_anew_too(generated: Project) -> None:
 
 
 def test_an_explanation_finds_the_object(
-    generated: Project, draw: Callable[[str, int], bytes]
+    generated: Project, draw: Callable[[str, int], bytes], tmp_path: Path
 ) -> None:
     # A forest is so sure of these that nothing that is hidden changes its mind.
     train(generated, models=("logistic_regression",))
@@ -398,6 +401,25 @@ def test_an_explanation_finds_the_object(
     assert 0.2 < x < 0.8
     assert 0.2 < y < 0.8, "the triangle is in the middle"
     assert explanation.regions[0].effect > 0
+    (activation,) = explanation.activations
+    found = np.array(activation.rows)
+    assert (activation.extractor, found.shape) == ("learned", (8, 8))
+    assert found.max() > 0
+    explainer.save_picture(explanation, example, tmp_path / "why.png")
+    picture = cv2.imread(str(tmp_path / "why.png"))
+    assert picture is not None
+    assert picture.shape[1] > 3 * PICTURE_SIDE
+
+
+def test_the_page_shows_where_each_category_is_found(generated: Project) -> None:
+    version = train(generated).best.version
+    pages = [
+        (generated.artifacts.models / version / "report.html").read_text("utf-8"),
+        generated.report().file.read_text("utf-8"),
+    ]
+    for page in pages:
+        # Of three categories the surest seed and the least sure one.
+        assert page.count("and where its category is found in it") == 6
 
 
 def test_a_category_of_one_seed_and_another_of_many_train(
