@@ -7,6 +7,10 @@ MLFORGE := $(BIN)/mlforge
 TORCH := torch==2.13.0
 UNSEEN := docs/tutorials/unseen
 
+# Tests write and sync thousands of small files: where there is room in memory, no disk is waited for.
+SCRATCH := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 { print "/dev/shm" }')
+PYTEST := $(if $(SCRATCH),TMPDIR=$(SCRATCH) )$(BIN)/python -m pytest -q -n auto --dist worksteal
+
 # Where a machine forbids bytecode, each process that a test starts would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -40,13 +44,13 @@ demo: $(READY)  ## the main job on the examples in categories/
 	@printf '\nNext: $(MLFORGE) predict YOUR.jpg, or read docs/tutorials/first-classifier.md\n'
 
 test: $(READY)  ## all tests
-	$(BIN)/python -m pytest -q -n auto --dist worksteal
+	$(PYTEST)
 
 neural: $(READY)  ## PyTorch beside the rest, and the tests that need it
 	@$(BIN)/python -c 'import torch' 2>/dev/null || { \
 		{ $(BIN)/python -m pip --version || $(BIN)/python -m ensurepip; } >/dev/null && \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'; }
-	$(BIN)/python -m pytest -q -n auto --dist worksteal -m neural
+	$(PYTEST) -m neural
 
 format: $(READY)  ## rewrite the code in the common format
 	$(BIN)/ruff format

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, get_type_hints
 
@@ -14,7 +14,13 @@ from mlforge.errors import MissingExtraError
 
 __all__ = ["Component", "ComponentConfig", "is_installed"]
 
-_COMPARE = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
+_COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
+    "ge": operator.ge,
+    "gt": operator.gt,
+    "le": operator.le,
+    "lt": operator.lt,
+    "multiple_of": lambda value, unit: bool(value % unit == 0),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +48,11 @@ class ComponentConfig:
         # JSON has lists where a configuration has tuples.
         config = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
         for name, hint in get_type_hints(cls, include_extras=True).items():
+            value = getattr(config, name)
+            if getattr(hint, "__origin__", hint) is int and type(value) is not int:
+                raise TypeError(f"{name} is no integer")
             for limit in getattr(hint, "__metadata__", ()):
-                if not _is_within(getattr(config, name), limit):
+                if not _is_within(value, limit):
                     raise ValueError(f"{name} is out of range")
         return config
 

@@ -32,6 +32,8 @@ class OnnxGraph:
     ----------
     input_shape
         The shape of its input; a name or None stands for a free dimension.
+    outputs
+        The names of its outputs.
 
     Raises
     ------
@@ -72,7 +74,7 @@ class OnnxGraph:
             raise ArtifactError(f"{where}: the graph must have one input of float32 or float64")
         self._input = inputs[0].name
         self._dtype = _DTYPES[inputs[0].type]
-        self._output = self._session.get_outputs()[0].name
+        self.outputs: tuple[str, ...] = tuple(o.name for o in self._session.get_outputs())
         self.input_shape: tuple[int | str | None, ...] = tuple(inputs[0].shape)
 
     def run(self, values: npt.NDArray[Any], output: str | None = None) -> npt.NDArray[Any]:
@@ -85,7 +87,7 @@ class OnnxGraph:
         """
         try:
             (result,) = self._session.run(
-                [output or self._output], {self._input: values.astype(self._dtype, copy=False)}
+                [output or self.outputs[0]], {self._input: values.astype(self._dtype, copy=False)}
             )
         except Exception as error:  # noqa: BLE001 - as above
             raise ArtifactError(f"{self.where}: the graph failed: {_first_line(error)}") from None

@@ -7,14 +7,12 @@ images of each other, so that a horizontal flip turns one into the other.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from mlforge.core.category import CategoryConfig
 from mlforge.core.randomness import Streams
-from mlforge.engines.local import LocalEngine
 from mlforge.errors import ConfigError
 from mlforge.examples._example import ExampleCategory, ExampleFile
 from mlforge.examples._signs_faces import FACES
@@ -51,10 +49,9 @@ _TEXTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
 
 def categories(n_held_out: int) -> Iterator[ExampleCategory]:
     """Yield each sign's category with its seeds and `n_held_out` more pictures."""
-    drawn = LocalEngine().map(partial(_files, n=N_SEEDS + n_held_out), FACES)
-    for code, files in zip(FACES, drawn, strict=True):
-        made = files.unwrap()
-        yield ExampleCategory(_config(code), made[:N_SEEDS], made[N_SEEDS:])
+    for code in FACES:
+        files = tuple(_file(code, index) for index in range(N_SEEDS + n_held_out))
+        yield ExampleCategory(_config(code), files[:N_SEEDS], files[N_SEEDS:])
 
 
 def picture(code: str, index: int) -> npt.NDArray[np.uint8]:
@@ -72,10 +69,6 @@ def picture(code: str, index: int) -> npt.NDArray[np.uint8]:
     if code not in FACES:
         raise ConfigError(f"no sign {code!r}", f"known: {', '.join(FACES)}")
     return photograph(code, Streams(("signs", code, index)))
-
-
-def _files(code: str, n: int) -> tuple[ExampleFile, ...]:
-    return tuple(_file(code, index) for index in range(n))
 
 
 def _file(code: str, index: int) -> ExampleFile:

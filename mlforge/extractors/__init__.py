@@ -14,7 +14,7 @@ from mlforge.core.component import Component, ComponentConfig
 from mlforge.core.registry import Registry
 from mlforge.modalities import Modality
 
-__all__ = ["EXTRACTORS", "Extractor", "LearningExtractor", "TrainingSet"]
+__all__ = ["EXTRACTORS", "Extractor", "LearningExtractor", "TrainingSet", "activation_maps"]
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,12 @@ class LearningExtractor(Extractor):
     ----------
     needs_arrays
         Whether it works on any modality that offers its examples as arrays, and on no other.
+    enough_steps
+        Where a budget has time for fewer, a smaller size makes more of it.
     """
 
     needs_arrays: ClassVar[bool] = False
+    enough_steps: ClassVar[int] = 0
 
     @abstractmethod
     def reduced(self, example: Any) -> npt.NDArray[Any]:
@@ -137,7 +140,14 @@ class LearningExtractor(Extractor):
         Returns
         -------
         numpy.ndarray or None
-            ``height x width``, above 0 for what speaks for it. None where it cannot tell, as here.
+            Float32, ``height x width``, over the whole of the example as the modality's `thumbnail`
+            shows it, the top row first: above 0 for what speaks for the category, below for what
+            speaks against it, in units of its own. None where it cannot tell, as here.
+
+        Raises
+        ------
+        ArtifactError
+            If what was learned gives no such map; somebody else may have made it.
         """
         return None
 
@@ -152,6 +162,22 @@ class LearningExtractor(Extractor):
     @abstractmethod
     def with_steps(self, n_steps: int) -> Self:
         """Return it with another length of `fit`."""
+
+    def smaller(self) -> Self | None:
+        """Return it in the next smaller size, whose steps take less; None where there is none."""
+        return None
+
+
+def activation_maps(
+    extractors: Sequence[Extractor], example: Any, category: int
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Return the `activation_map` of each extractor that has learned and has one, by its name."""
+    found = {
+        extractor.name: extractor.activation_map(example, category)
+        for extractor in extractors
+        if isinstance(extractor, LearningExtractor)
+    }
+    return {name: each for name, each in found.items() if each is not None}
 
 
 EXTRACTORS: Registry[Extractor] = Registry("extractor", Extractor)

@@ -18,14 +18,18 @@ from mlforge.core.onnx_graph import OnnxGraph
 from mlforge.errors import ArtifactError, MlforgeError
 from mlforge.extractors import LearningExtractor, TrainingSet
 from mlforge.modalities import Modality
-from mlforge.networks.plan import EVIDENCE, STRIDE, Batch, NetworkPlan
+from mlforge.networks.plan import ACTIVATIONS, STRIDE, Batch, NetworkPlan
 from mlforge.networks.shifts import shifted, stitched
 from mlforge.storage.artifact_manifest import AGAIN
 
 __all__ = ["Learned", "LearnedConfig"]
 
 _GRAPH = "network.onnx"
-_CHUNK = 64
+# Fits run side by side, and their networks share what ONNX Runtime may take of memory.
+_MOST_EXAMPLES, _MOST_VALUES = 64, 2**23
+# An activation above this tells of no picture.
+_MOST = 1e6
+_SIDES = (32, 48, 64, 96, 128, 192)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +40,7 @@ class LearnedConfig(ComponentConfig):
     """The height and width that examples are brought to."""
     width: Annotated[int, Ge(4), Le(128)] = 16
     """Channels of the first convolution; the features are four times as many."""
-    steps: Annotated[int, Ge(10), Le(100_000)] = 900
+    steps: Annotated[int, Ge(10), Le(100_000)] = 750
     """Batches of 32 that each network is trained on; `mlforge train --budget` sets it by time."""
 
 
@@ -51,6 +55,8 @@ class Learned(LearningExtractor):
     Config: ClassVar[type[ComponentConfig]] = LearnedConfig
     needs_arrays: ClassVar[bool] = True
     fits_with: ClassVar[tuple[str, ...]] = ("torch",)
+    # Measured: docs/explanation/learned-features.md.
+    enough_steps: ClassVar[int] = 150
 
     def __init__(self, config: ComponentConfig | None = None) -> None:
         super().__init__(config)
@@ -82,28 +88,33 @@ class Learned(LearningExtractor):
             If the network fails, or gives something else than that many finite numbers.
         """
         features = np.empty((len(examples), len(self.names())), np.float32)
-        for start in range(0, len(examples), _CHUNK):
-            chunk = features[start : start + _CHUNK]
-            given = self._network.run(self._arrays(examples[start : start + _CHUNK]))
-            chunk[:] = self._sound(given, chunk.shape)
+        size = self._chunk
+        for start in range(0, len(examples), size):
+            chunk = features[start : start + size]
+            given = self._network.run(self._arrays(examples[start : start + size]))
+            chunk[:] = self._sound(given, chunk.shape, "numbers")
         return features
 
-    def activation_map(self, example: Any, category: int) -> npt.NDArray[np.float32]:
+    def activation_map(self, example: Any, category: int) -> npt.NDArray[np.float32] | None:
         """Return the network's class-activation map, in units of its last layer.
+
+        None where its graph has none.
 
         Raises
         ------
         ArtifactError
-            If the network fails, has no such category, or gives something else than a map.
+            If the network fails, or gives something else than maps of finite numbers.
         """
+        if ACTIVATIONS not in self._network.outputs:
+            return None
         shifts = shifted(self._arrays([example])[0])
-        given = self._network.run(shifts, EVIDENCE)
+        given = self._network.run(shifts, ACTIVATIONS)
         n_places = self.config.side // STRIDE
         n_categories = given.shape[1] if given.ndim > 1 else 0
-        if not 0 <= category < n_categories:
-            raise ArtifactError(f"{self.name}.{_GRAPH}: the network knows no such category", AGAIN)
-        sound = self._sound(given, (len(shifts), n_categories, n_places, n_places))
-        return stitched(sound[:, category])
+        maps = self._sound(given, (len(shifts), n_categories, n_places, n_places), "maps")
+        if not category < n_categories or np.abs(maps).max() > _MOST:
+            raise ArtifactError(f"{self.name}.{_GRAPH}: the network gives no usable map", AGAIN)
+        return stitched(maps[:, category])
 
     @property
     def _network(self) -> OnnxGraph:
@@ -111,15 +122,23 @@ class Learned(LearningExtractor):
             self._session = OnnxGraph(self._graph, f"{self.name}.{_GRAPH}")
         return self._session
 
-    def _sound(self, given: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    def _sound(
+        self, given: npt.NDArray[Any], shape: tuple[int, ...], what: str
+    ) -> npt.NDArray[np.float32]:
         """Return what the network gave, if it is what it should be."""
         if given.shape != shape or given.dtype != np.float32 or not np.isfinite(given).all():
             raise ArtifactError(
-                f"{self.name}.{_GRAPH}: the network gives no {shape[1]} finite numbers for each "
+                f"{self.name}.{_GRAPH}: the network gives no {shape[1]} finite {what} for each "
                 "example",
                 AGAIN,
             )
         return given
+
+    @property
+    def _chunk(self) -> int:
+        """How many examples the network sees at a time: its first layer takes the memory."""
+        n_values = int(self.config.side**2 * self.config.width)
+        return max(1, min(_MOST_EXAMPLES, _MOST_VALUES // n_values))
 
     def fit(
         self, training: TrainingSet, rng: np.random.Generator, advance: Callable[[], None]
@@ -142,7 +161,7 @@ class Learned(LearningExtractor):
         return seconds_a_step(self._plan_for(training), self._draw_from(training))
 
     def device(self) -> str:
-        """Return the name of the CUDA device that networks are trained on, or ``cpu``."""
+        """Return what networks are trained on, a CUDA device or ``cpu``, and in which numbers."""
         from mlforge.networks.training import device_name
 
         return device_name()
@@ -151,6 +170,15 @@ class Learned(LearningExtractor):
         """Return it with another number of batches."""
         changed = copy.copy(self)
         changed.config = dataclasses.replace(self.config, steps=n_steps)
+        return changed
+
+    def smaller(self) -> Self | None:
+        """Return it with examples brought to the next smaller of some sides."""
+        side = max((side for side in _SIDES if side < self.config.side), default=None)
+        if side is None:
+            return None
+        changed = copy.copy(self)
+        changed.config = dataclasses.replace(self.config, side=side)
         return changed
 
     def _plan_for(self, training: TrainingSet) -> NetworkPlan:

@@ -12,8 +12,8 @@ __all__ = ["NeuralNetwork"]
 class NeuralNetwork(LogisticRegression):
     """The network of `learned`, with its last layer refitted to its features.
 
-    Its convolutions are the extractor `learned`. The last layer that they were trained with is
-    thrown away; this one is fitted to what they make of seeds and samples, and gives what a
+    Its convolutions are the extractor `learned`. The last layer that they were trained with is not
+    used; this one is fitted to what they make of seeds and samples, and gives what a
     logistic_regression on `learned` gives.
 
     References

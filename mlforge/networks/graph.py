@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mlforge.networks.plan import EVIDENCE, STRIDE
+from mlforge.networks.plan import ACTIVATIONS, STRIDE
 from mlforge.networks.training import TrainedNetwork
 
 __all__ = ["network_graph"]
@@ -20,7 +20,7 @@ def network_graph(network: TrainedNetwork, side: int) -> bytes:
     r"""Return the serialized graph of a network.
 
     Its one input ``arrays`` (float32, ``n_examples x side x side x n_channels``, 0 to 1) gives
-    ``features`` (float32, ``n_examples x n_features``), and `EVIDENCE` (float32, ``n_examples x
+    ``features`` (float32, ``n_examples x n_features``), and `ACTIVATIONS` (float32, ``n_examples x
     n_categories x n_places x n_places``), the class-activation maps
 
     .. math:: M_c(x, y) = \sum_k (w_{ck} - \bar{w}_k) f_k(x, y)
@@ -70,9 +70,9 @@ def network_graph(network: TrainedNetwork, side: int) -> bytes:
             value = add("MaxPool", [value], f"pooled_{number}", kernel_shape=[2, 2], strides=[2, 2])
     add("Flatten", [add("GlobalAveragePool", [value], "mean")], "features")
     apart = (network.head - network.head.mean(axis=0))[:, :, None, None]
-    add("Conv", [value, constant("head", apart)], EVIDENCE)
+    add("Conv", [value, constant("head", apart)], ACTIVATIONS)
     places = [side // STRIDE] * 2
-    for name, shape in (("features", [n_features]), (EVIDENCE, [len(network.head), *places])):
+    for name, shape in (("features", [n_features]), (ACTIVATIONS, [len(network.head), *places])):
         graph.output.append(
             helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n_examples", *shape])
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["EVIDENCE", "STRIDE", "Batch", "Draw", "NetworkPlan"]
+__all__ = ["ACTIVATIONS", "STRIDE", "Batch", "Draw", "NetworkPlan"]
 
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
 """Arrays, ``n x height x width x channels`` from 0 to 1, and their categories by number."""
@@ -19,7 +19,7 @@ _N_STAGES = 5
 _WIDEST = 4
 STRIDE = 2 ** (_N_STAGES - 1)
 """How far apart the places are that the last convolution sees, in places of an array."""
-EVIDENCE = "evidence"
+ACTIVATIONS = "evidence"
 """The output of a network's graph that holds the class-activation maps."""
 
 

@@ -20,12 +20,12 @@ def shifted(array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     Parameters
     ----------
     array
-        ``side x side x n_channels``.
+        Float32, ``side x side x n_channels``, 0 to 1.
 
     Returns
     -------
     numpy.ndarray
-        ``n_shifts x side x side x n_channels``.
+        Float32, ``n_shifts x side x side x n_channels``: all shifts across, for each one down.
 
     References
     ----------
@@ -46,7 +46,12 @@ def stitched(maps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     Parameters
     ----------
     maps
-        ``n_shifts x n_places x n_places``.
+        Float32, ``n_shifts x n_places x n_places``, in the order of `shifted`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Float32, ``height x width``, the top row first.
     """
     n_places = maps.shape[1]
     by_place = maps.reshape(_N_SHIFTS, _N_SHIFTS, n_places, n_places).transpose(2, 0, 3, 1)

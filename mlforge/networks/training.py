@@ -80,6 +80,11 @@ def train_network(
     advance
         Called after each step; what it raises ends the training.
 
+    Returns
+    -------
+    TrainedNetwork
+        On the processor, normalization folded into the layers.
+
     References
     ----------
     I. Loshchilov, F. Hutter (2019), Decoupled weight decay regularization, International
@@ -117,14 +122,20 @@ def train_network(
         optimizer.step()
         schedule.step()
         advance()
-    return TrainedNetwork(tuple(_folded(network)), network[-1].weight.detach().numpy())
+    return TrainedNetwork(tuple(_folded(network)), network[-1].weight.detach().cpu().numpy())
 
 
 def device_name() -> str:
-    """Return what networks are trained on: a CUDA device by its name, or ``cpu``."""
+    """Return what networks are trained on, and in which numbers.
+
+    A CUDA device by its name, or ``cpu``; then ``bfloat16`` or ``float32``.
+    """
     import torch
 
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    on_cuda = torch.cuda.is_available()
+    device = torch.device("cuda" if on_cuda else "cpu")
+    name = torch.cuda.get_device_name() if on_cuda else "cpu"
+    return f"{name}, {'bfloat16' if _has_bfloat16(device) else 'float32'}"
 
 
 def _has_bfloat16(device: torch.device) -> bool:

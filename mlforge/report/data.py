@@ -10,7 +10,7 @@ from mlforge.evaluation.choice import Tried
 from mlforge.evaluation.gates import GateAnswer
 from mlforge.evaluation.records import DeepEvaluation, Evaluation, Interval
 
-__all__ = ["MAX_CARDS", "AttentionCard", "CategoryCard", "LeaderboardRow", "ReportData"]
+__all__ = ["MAX_CARDS", "ActivationCard", "CategoryCard", "LeaderboardRow", "ReportData"]
 
 MAX_CARDS = 1200
 """A page with more cards than this is slow to open, and nobody looks through it."""
@@ -67,7 +67,7 @@ class LeaderboardRow:
 
 
 @dataclass(frozen=True)
-class AttentionCard:
+class ActivationCard:
     """A seed, and where in it what was learned finds its category.
 
     Attributes
@@ -125,7 +125,7 @@ class ReportData:
         Where it was trained: Python, platform.
     settings
         What the training was told, as dotted names with their values.
-    attention
+    activations
         Seeds with what speaks for their category; empty where nothing was learned.
     thumbnails
         A JPEG, PNG or WebP picture of a seed by its file, ``CODE/NAME``.
@@ -151,7 +151,7 @@ class ReportData:
     libraries: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
-    attention: tuple[AttentionCard, ...] = ()
+    activations: tuple[ActivationCard, ...] = ()
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
     missing: frozenset[str] = frozenset()
     max_cards: int = MAX_CARDS

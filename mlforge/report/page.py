@@ -56,7 +56,8 @@ def render(data: ReportData) -> str:
 
 
 def _content(data: ReportData) -> dict[str, Any]:
-    names, noun = views.category_names(data), noun_of(data)
+    names, noun, scores = views.category_names(data), noun_of(data), data.evaluation
+    activations = views.activation_rows(data, names)
     shared = {
         "data": data,
         "names": names,
@@ -68,9 +69,10 @@ def _content(data: ReportData) -> dict[str, Any]:
         "advice": views.advice_lines(data.deep, names, noun),
         "robustness": views.robustness_charts(data.deep),
         "suspicions": views.suspicions(data, names),
-        "scores": data.evaluation,
-        "attention": views.attention_rows(data, names),
-        "sections": [(k, t) for k, t in SECTIONS if k != "attention" or data.attention],
+        "scores": scores,
+        "activations": activations,
+        "n_scored": len({seed.code for seed in scores.evidence}) if scores else 0,
+        "sections": [(key, title) for key, title in SECTIONS if key != "activation" or activations],
     }
     if data.deep is not None and data.deep.techniques is not None:
         shared["techniques"] = views.technique_rows(data.deep, names)
@@ -100,7 +102,7 @@ SECTIONS = (
     ("categories", "Category by category"),
     ("confusion", "What is taken for what"),
     ("mistakes", "Every mistake"),
-    ("attention", "Where it looks"),
+    ("activation", "Where it looks"),
     ("confidence", "Can you believe its confidence?"),
     ("sets", "When one answer is not enough"),
     ("unknown", "Things it never saw"),

@@ -15,15 +15,15 @@ from mlforge.report.pictures import data_url, picture_urls
 from mlforge.report.words import counted, interval, joined, percent, points, shown
 
 __all__ = [
-    "AttentionRow",
+    "ActivationRow",
     "Blamed",
     "CategoryRow",
     "Cell",
     "Matrix",
     "Suspicion",
     "Whisker",
+    "activation_rows",
     "advice_lines",
-    "attention_rows",
     "category_names",
     "category_rows",
     "confusion_matrix",
@@ -95,18 +95,18 @@ class Matrix:
 
 
 @dataclass(frozen=True)
-class AttentionRow:
+class ActivationRow:
     """A category, and its seeds beside where what was learned finds it."""
 
     name: str
-    seeds: tuple[Looked, ...]
+    seeds: tuple[Mapped, ...]
 
 
 @dataclass(frozen=True)
-class Looked:
+class Mapped:
     """A seed beside its class-activation map, and how sure the held-out answer was."""
 
-    file: str
+    caption: str
     url: str
     sure: str
 
@@ -130,14 +130,16 @@ class Suspicion:
     seeds: tuple[Blamed, ...]
 
 
-def attention_rows(data: ReportData, names: Mapping[str, str]) -> list[AttentionRow]:
+def activation_rows(data: ReportData, names: Mapping[str, str]) -> list[ActivationRow]:
     """Return the categories whose seeds are shown with where they were found."""
-    by_code: dict[str, list[Looked]] = {}
-    for card in data.attention:
+    several = len({card.extractor for card in data.activations}) > 1
+    by_code: dict[str, list[Mapped]] = {}
+    for card in data.activations:
         if url := data_url(card.picture):
-            looked = Looked(shown(card.file), url, percent(card.probability))
-            by_code.setdefault(card.code, []).append(looked)
-    return [AttentionRow(names[code], tuple(seeds)) for code, seeds in by_code.items()]
+            caption = f"{card.file} ({card.extractor})" if several else card.file
+            mapped = Mapped(shown(caption), url, percent(card.probability))
+            by_code.setdefault(card.code, []).append(mapped)
+    return [ActivationRow(names[code], tuple(seeds)) for code, seeds in by_code.items()]
 
 
 def category_names(data: ReportData) -> dict[str, str]:

@@ -15,10 +15,10 @@ import numpy.typing as npt
 from mlforge.core.records import Prediction
 from mlforge.core.reporting import Reporter
 from mlforge.engines.local import LocalEngine
-from mlforge.errors import MlforgeError
+from mlforge.errors import ArtifactError, MlforgeError
+from mlforge.extractors import activation_maps
 from mlforge.modalities import Region
 from mlforge.storage.files import make_folder, write_bytes
-from mlforge.workflows.attention import activation_maps
 from mlforge.workflows.explanation_picture import PICTURE_SIDE, explanation_picture
 from mlforge.workflows.features import ExampleFile, feature_matrix
 from mlforge.workflows.predict import Predictor
@@ -180,7 +180,8 @@ class Explainer:
         notes = [note] if note else []
         if not regions:
             notes.append(f"the modality {self.predictor.modality.name} cannot hide regions")
-        maps = self._activations(example, target)
+        maps, unmapped = self._activations(example, target)
+        notes += unmapped
         if seeds is None:
             return Explanation(prediction, regions, None, (), (), maps, tuple(notes))
         row = self.predictor.features([example])[0]
@@ -219,12 +220,21 @@ class Explainer:
             ]
         return tuple(sorted(found, key=lambda effect: -effect.effect))
 
-    def _activations(self, example: Any, target: int) -> tuple[ActivationMap, ...]:
-        maps = activation_maps(self.predictor.extractors, example, target)
-        return tuple(
-            ActivationMap(name, tuple(tuple(row) for row in found.round(4).tolist()))
-            for name, found in maps.items()
+    def _activations(
+        self, example: Any, target: int
+    ) -> tuple[tuple[ActivationMap, ...], list[str]]:
+        """Return the maps, and what could not be said."""
+        try:
+            maps = activation_maps(self.predictor.extractors, example, target)
+        # The answer does not rest on them.
+        except ArtifactError as error:
+            return (), [f"where it was found cannot be shown: {error.message}"]
+        found = tuple(
+            # Doubles: of a float32, four digits would be written as seventeen.
+            ActivationMap(name, tuple(map(tuple, each.astype(np.float64).round(4).tolist())))
+            for name, each in maps.items()
         )
+        return found, []
 
     def _features(
         self, row: npt.NDArray[np.float32], target: int, seeds: _Seeds

@@ -90,7 +90,7 @@ def activation_picture(picture: Picture, activation: Activation) -> Picture:
     side = picture.shape[0]
     common = max(float(np.median(activation)), 0.0)
     telling = np.maximum(activation - common, 0) + np.minimum(activation, 0)
-    heat = cv2.resize(telling, (side, side), interpolation=cv2.INTER_CUBIC)
+    heat = cv2.resize(telling, (side, side), interpolation=cv2.INTER_LINEAR)
     return _coloured(picture, np.asarray(heat, np.float32), _FULL_ACTIVATION)
 
 

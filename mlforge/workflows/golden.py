@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from mlforge.core.digest import digest_bytes
 from mlforge.errors import ArtifactError, SampleError
+from mlforge.extractors import activation_maps
 from mlforge.modalities import Modality
 from mlforge.storage.artifact_manifest import AGAIN
 from mlforge.storage.artifacts import StoredArtifact
@@ -78,7 +79,7 @@ def golden_files(
 
 
 def replay(artifact: StoredArtifact) -> Replay:
-    """Predict an artifact's golden examples again.
+    """Predict an artifact's golden examples again, and look where the first one is found.
 
     Raises
     ------
@@ -95,6 +96,7 @@ def replay(artifact: StoredArtifact) -> Replay:
     difference = float(np.abs(probabilities - golden.probabilities).max())
     if not difference <= golden.tolerance:
         raise _different(artifact, difference, same_features=features == golden.features)
+    activation_maps(predictor.extractors, predictor.decode(golden.blobs[0], GOLDEN_FILE), 0)
     return Replay(len(golden.blobs), difference)
 
 

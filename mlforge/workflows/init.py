@@ -12,10 +12,23 @@ from mlforge.core.settings import settings_template
 from mlforge.errors import ConfigError
 from mlforge.examples import EXAMPLES, ExampleCategory, example_categories
 from mlforge.modalities import MODALITIES
-from mlforge.storage.files import make_folder, write_bytes, write_json, write_text
+from mlforge.storage.files import (
+    TEMPORARY_PREFIX,
+    make_folder,
+    move,
+    remove_folder,
+    remove_tree,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from mlforge.storage.layout import Layout
 
 __all__ = ["InitOptions", "init"]
+
+
+_UNSEEN = "unseen"
+"""Where pictures of an example that are no seeds go."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +53,8 @@ def init(root: Path, options: InitOptions, reporter: Reporter) -> None:
     Raises
     ------
     ConfigError
-        If `root` is a project already, or modality or example is unknown; nothing is written then.
+        If `root` is a project already or holds what would be written, or modality or example is
+        unknown; nothing is written then.
     """
     layout = Layout(root)
     MODALITIES.get(options.modality, where="--modality")
@@ -51,14 +65,25 @@ def init(root: Path, options: InitOptions, reporter: Reporter) -> None:
             f"{printable(str(root))}: is a project already",
             "choose another folder, or use this one: mlforge categories list",
         )
-    make_folder(layout.categories)
-    make_folder(layout.artifacts)
-    write_text(layout.categories / SCHEMA_FILE, config_schema())
+    if example is not None and (root / _UNSEEN).exists():
+        raise ConfigError(
+            f"{printable(str(root / _UNSEEN))}: is there already",
+            "move it away, or choose another folder",
+        )
     n_categories = 0 if example is None else EXAMPLES[example].n_categories
+    # Elsewhere first: what is interrupted leaves no project that is half there.
+    staged = Layout(root / f"{TEMPORARY_PREFIX}init")
+    remove_tree(staged.root)
+    make_folder(staged.categories)
+    write_text(staged.categories / SCHEMA_FILE, config_schema())
     with reporter.progress("making the example", n_categories) as advance:
         for category in categories:
-            _write_category(layout, category)
+            _write_category(staged, category)
             advance()
+    make_folder(layout.artifacts)
+    for made in staged.root.iterdir():
+        move(made, root / made.name)
+    remove_folder(staged.root)
     if not (root / ".gitignore").exists():
         write_text(root / ".gitignore", "/artifacts/\n/categories/*/samples/\n")
     # Last: a folder is a project once its settings are there.
@@ -74,7 +99,7 @@ def _write_category(layout: Layout, category: ExampleCategory) -> None:
         layout.config(category.code),
         {"$schema": f"../{SCHEMA_FILE}", **category.config.to_json()},
     )
-    unseen = layout.root / "unseen" / category.code
+    unseen = layout.root / _UNSEEN / category.code
     make_folder(unseen)
     for file in category.held_out:
         write_bytes(unseen / file.name, file.data)

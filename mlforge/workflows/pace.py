@@ -1,4 +1,4 @@
-"""A time budget for what is learned: a step is timed once on this machine, and that is kept."""
+"""A time budget for what is learned becomes its size and its steps, once, on this machine."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def paced(
 ) -> list[Extractor]:
     """Return the extractors, those that learn set up so that a fit takes about so many seconds.
 
-    What was measured is kept, so that the same budget means the same steps the next time.
+    A budget that has no time for enough steps is spent on a smaller size. What was measured is
+    kept, so that the same budget means the same size and the same steps the next time.
 
     Raises
     ------
@@ -59,11 +60,14 @@ def paced(
             f"add {' or '.join(options)}" if options else "leave --budget out",
         )
 
-    def with_steps(extractor: LearningExtractor) -> Extractor:
+    def within_budget(extractor: LearningExtractor) -> Extractor:
         a_step = _seconds_a_step(workspace, extractor, dataset, engine, reporter)
+        smaller = extractor.smaller()
+        if smaller is not None and seconds < extractor.enough_steps * a_step:
+            return within_budget(smaller)
         return extractor.with_steps(_steps(extractor.name, seconds, a_step, reporter))
 
-    return [with_steps(e) if isinstance(e, LearningExtractor) else e for e in extractors]
+    return [within_budget(e) if isinstance(e, LearningExtractor) else e for e in extractors]
 
 
 def _steps(name: str, seconds: float, seconds_a_step: float, reporter: Reporter) -> int:

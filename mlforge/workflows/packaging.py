@@ -104,7 +104,7 @@ def package(
         "data": data_facts(data.dataset),
         "settings": training_settings(workspace),
         "versions": _library_versions(workspace, data, fitted),
-        "environment": environment(),
+        "environment": environment(fitted.extractors),
     }
     unproven = StoredArtifact(model.name, manifest, files)
     files |= golden_files(data.dataset, modality, unproven)

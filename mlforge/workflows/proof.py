@@ -103,10 +103,12 @@ def _answer(artifact: StoredArtifact, told: bytes) -> Replay:
         answer = json.loads(told)
     except ValueError:
         raise _unfit(artifact, "it ends the process that runs it") from None
+    if "error" not in answer:
+        return Replay(**answer)
     for error in _ERRORS:
-        if answer.get("error") == error.__name__:
+        if answer["error"] == error.__name__:
             raise error(answer["message"], answer["hint"])
-    return Replay(**answer)
+    raise _unfit(artifact, f"{answer['error']} came of trying")
 
 
 def _unfit(artifact: StoredArtifact, reason: str) -> ArtifactError:
@@ -120,7 +122,9 @@ def _prove_given(version: str, helps: str, max_seconds: int) -> dict[str, Any]:
     """Prove the artifact that stands in stdin, and return what is told of it."""
     # Also where nobody waits any longer, because whoever did was killed. Two threads spend these
     # seconds before the clock does: the signal of the lower limit tells that from a crash.
-    resource.setrlimit(resource.RLIMIT_CPU, (max_seconds, max_seconds + 1))
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    if most == resource.RLIM_INFINITY or most > max_seconds:
+        resource.setrlimit(resource.RLIMIT_CPU, (max_seconds, max_seconds + 1))
     data = sys.stdin.buffer.read()
     files = unpack(io.BytesIO(data), len(data), version)
     try:
@@ -128,7 +132,12 @@ def _prove_given(version: str, helps: str, max_seconds: int) -> dict[str, Any]:
         return asdict(prove(replace(artifact, remedy=helps)))
     except MlforgeError as error:
         return {"error": type(error).__name__, "message": error.message, "hint": error.hint}
+    # Whatever it is, also of a plugin: whoever waits is to be told.
+    except Exception as error:  # noqa: BLE001 - see above
+        return {"error": type(error).__name__}
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(_prove_given(sys.argv[1], sys.argv[2], int(sys.argv[3]))))
+    # What a plugin prints is no answer.
+    told, sys.stdout = sys.stdout, sys.stderr
+    told.write(json.dumps(_prove_given(sys.argv[1], sys.argv[2], int(sys.argv[3]))))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path, PurePath
 from typing import Any
 
 from mlforge.core.digest import digest_bytes, digest_json
+from mlforge.extractors import Extractor, LearningExtractor
 from mlforge.storage.files import read_bytes
 from mlforge.workflows.dataset import Dataset
 from mlforge.workflows.workspace import Workspace
@@ -95,9 +96,21 @@ def changed_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[s
     )
 
 
-def environment() -> dict[str, Any]:
-    """Return the kind of machine; nothing that names it, its user or a place on it."""
+def environment(extractors: Sequence[Extractor]) -> dict[str, Any]:
+    """Return the kind of machine; nothing that names it, its user or a place on it.
+
+    Parameters
+    ----------
+    extractors
+        Those that were used: of one that learned, what it was fitted on counts too.
+    """
+    devices = {
+        f"{extractor.name} fitted on": extractor.device()
+        for extractor in extractors
+        if isinstance(extractor, LearningExtractor)
+    }
     return {
+        **devices,
         "python": platform.python_version(),
         "system": platform.system(),
         "machine": platform.machine(),

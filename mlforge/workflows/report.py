@@ -13,10 +13,9 @@ from mlforge.core.validation import validated
 from mlforge.errors import ArtifactError, MlforgeError
 from mlforge.evaluation.gates import GateAnswer
 from mlforge.evaluation.records import DeepEvaluation, Evaluation
-from mlforge.extractors import Extractor
 from mlforge.report import (
     MAX_BYTES,
-    AttentionCard,
+    ActivationCard,
     CategoryCard,
     LeaderboardRow,
     ReportData,
@@ -25,7 +24,7 @@ from mlforge.report import (
 )
 from mlforge.storage.artifact_manifest import AGAIN
 from mlforge.storage.files import make_folder, write_text
-from mlforge.workflows.attention import attention_cards
+from mlforge.workflows.activation import activation_cards
 from mlforge.workflows.deep import stored_deep
 from mlforge.workflows.feature_choice import learning_extractors
 from mlforge.workflows.gates import asked_gates
@@ -98,10 +97,10 @@ def report(workspace: Workspace, name: str | None, reporter: Reporter) -> Writte
     deep = stored_deep(workspace, version)
     others = _same_training(workspace, manifest)
     answers = _gate_answers(workspace, model)
-    pictures = SeedPictures(workspace.modality, seed_paths(workspace, reporter))
-    attention = attention_cards(_learned(workspace, model), model.evaluation, pictures)
-    data = report_data(workspace, model, manifest, others, deep, answers, attention)
-    page = illustrated_page(data, pictures)
+    paths = seed_paths(workspace, reporter)
+    activations = _activations(workspace, model, paths, reporter)
+    data = report_data(workspace, model, manifest, others, deep, answers, activations)
+    page = illustrated_page(data, SeedPictures(workspace.modality, paths))
     file = workspace.layout.report(version)
     make_folder(file.parent)
     write_text(file, page)
@@ -117,7 +116,7 @@ def report_data(
     others: Sequence[TrainedModel],
     deep: DeepEvaluation | None = None,
     gates: Sequence[GateAnswer] = (),
-    attention: Sequence[AttentionCard] = (),
+    activations: Sequence[ActivationCard] = (),
 ) -> ReportData:
     """Return what a report shows of a model, without pictures.
 
@@ -131,7 +130,7 @@ def report_data(
         The costly diagnostics, where there are any.
     gates
         The gates that were asked for, with their answers.
-    attention
+    activations
         Seeds with what speaks for their category.
 
     Raises
@@ -160,7 +159,7 @@ def report_data(
             libraries=_texts(manifest["versions"]),
             environment=_texts(manifest.get("environment", {})),
             settings=_settings(manifest),
-            attention=tuple(attention),
+            activations=tuple(activations),
         )
     # Its digests are right, and yet somebody else may have written it.
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -182,13 +181,16 @@ def illustrated_page(data: ReportData, pictures: SeedPictures) -> str:
 
 
 def _without_what_does_not_fit(data: ReportData) -> tuple[ReportData, int]:
-    """Return what a page without a picture has room for, and how many bytes pictures may take.
+    """Return what a page without pictures of seeds has room for, and how many bytes these may take.
 
     How long names grow by escaping shows only on the page.
     """
     room = MAX_BYTES - _MARGIN
-    while (n_bytes := len(render(data).encode())) > room and data.max_cards:
-        data = replace(data, max_cards=data.max_cards // 2)
+    while (n_bytes := len(render(data).encode())) > room and (data.activations or data.max_cards):
+        if data.activations:
+            data = replace(data, activations=())
+        else:
+            data = replace(data, max_cards=data.max_cards // 2)
     return data, room - n_bytes
 
 
@@ -216,12 +218,21 @@ def _gate_answers(workspace: Workspace, model: TrainedModel) -> tuple[GateAnswer
     return told + asked_gates(workspace, since).answers(model.evaluation)
 
 
-def _learned(workspace: Workspace, model: TrainedModel) -> Sequence[Extractor]:
-    """Return the extractors of a model that were fitted with it."""
+def _activations(
+    workspace: Workspace, model: TrainedModel, paths: Mapping[str, Path], reporter: Reporter
+) -> Sequence[ActivationCard]:
+    """Return seeds with where a model on learned features finds their category."""
     learning = {extractor.name for extractor in learning_extractors(workspace.modality)}
     if not learning & set(model.features):
         return ()
-    return Predictor.load(workspace.artifacts, model.version).extractors
+    try:
+        predictor = Predictor.load(workspace.artifacts, model.version)
+        seen = SeedPictures(predictor.modality, paths)
+        return activation_cards(predictor.extractors, model.evaluation, seen)
+    # All else on the page needs no more than what is told of the model.
+    except MlforgeError as error:
+        reporter.warn(f"{model.version}: where it looks is not shown: {error.message}")
+        return ()
 
 
 def _same_training(workspace: Workspace, manifest: Mapping[str, Any]) -> list[TrainedModel]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from mlforge.storage.files import read_bytes
 __all__ = ["SeedPictures"]
 
 _QUALITY = 75
+_N_KEPT = 36
 
 
 class SeedPictures:
@@ -27,6 +29,11 @@ class SeedPictures:
         Decodes a seed and draws its picture.
     paths
         The file of each seed by its digest; a seed that is not there gets no picture.
+
+    Attributes
+    ----------
+    modality
+        As above.
     """
 
     def __init__(self, modality: Modality, paths: Mapping[str, Path]) -> None:
@@ -34,18 +41,20 @@ class SeedPictures:
         self._paths = paths
         self._image = MODALITIES.get("image")()
         self._made: dict[tuple[str, int], bytes | None] = {}
+        # Models of one training show mostly the same few seeds in full.
+        self.example = lru_cache(_N_KEPT)(self._example)
 
     def load(self, digest: str, side: int) -> bytes | None:
         """Return a seed's picture of `side` pixels, encoded; None where there is none."""
         key = (digest, side)
         if key not in self._made:
-            example = self.example(digest)
+            example = self._example(digest)
             self._made[key] = (
                 None if example is None else self.encode(self.modality.thumbnail(example, side))
             )
         return self._made[key]
 
-    def example(self, digest: str) -> Any | None:
+    def _example(self, digest: str) -> Any | None:
         """Return a decoded seed; None where it is gone or unreadable."""
         path = self._paths.get(digest)
         if path is None:

@@ -15,7 +15,7 @@ from mlforge.errors import ArtifactError
 from mlforge.evaluation.gates import GateAnswer, check_gate_categories
 from mlforge.extractors import Extractor
 from mlforge.storage.locking import exclusive
-from mlforge.workflows.attention import attention_cards
+from mlforge.workflows.activation import activation_cards
 from mlforge.workflows.dataset import Dataset, folder_dataset, project_dataset
 from mlforge.workflows.feature_choice import feature_sets, learning_extractors
 from mlforge.workflows.feature_source import feature_source
@@ -273,7 +273,7 @@ def _store(
             made.manifest,
             ranked,
             gates=asked.answers(model.evaluation),
-            attention=attention_cards(fitted, model.evaluation, pictures),
+            activations=activation_cards(fitted, model.evaluation, pictures),
         )
         page = illustrated_page(data, pictures)
         files = {**made.files, REPORT_FILE: page.encode()}

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from onnx import TensorProto, helper, load_model_from_string
+from onnx import TensorProto, helper, load_model_from_string, numpy_helper
 
 from mlforge.core.component import ComponentConfig
 from mlforge.errors import ArtifactError
-from mlforge.extractors import EXTRACTORS, Extractor, LearningExtractor
-from mlforge.extractors.learned import LearnedConfig
+from mlforge.extractors import EXTRACTORS, Extractor, LearningExtractor, activation_maps
+from mlforge.extractors.learned import Learned, LearnedConfig
 from mlforge.modalities import MODALITIES
 from mlforge.networks.graph import network_graph
 from mlforge.networks.plan import NetworkPlan
@@ -106,6 +106,34 @@ def test_a_network_of_another_size_is_refused() -> None:
     extractor = EXTRACTORS.get("learned").restore(LearnedConfig(), state).bound_to(IMAGE)
     with pytest.raises(ArtifactError):
         extractor.extract(SMALL)
+
+
+def test_a_network_without_maps_has_none() -> None:
+    model = load_model_from_string(drawn_network(48, 16))
+    del model.graph.output[1]
+    state = {"network.onnx": model.SerializeToString()}
+    extractor = EXTRACTORS.get("learned").restore(LearnedConfig(), state).bound_to(IMAGE)
+    assert activation_maps([extractor], SMALL[0], 0) == {}
+    assert extractor.extract(SMALL).shape == (2, 64)
+
+
+@pytest.mark.parametrize("weight", [np.nan, 3e38])
+def test_a_network_whose_maps_nobody_can_use_is_refused(weight: float) -> None:
+    model = load_model_from_string(drawn_network(48, 16))
+    (head,) = (tensor for tensor in model.graph.initializer if tensor.name == "head")
+    head.CopyFrom(numpy_helper.from_array(np.full((2, 64, 1, 1), weight, np.float32), "head"))
+    state = {"network.onnx": model.SerializeToString()}
+    extractor = EXTRACTORS.get("learned").restore(LearnedConfig(), state).bound_to(IMAGE)
+    with pytest.raises(ArtifactError, match=r"no 2 finite maps|no usable map"):
+        activation_maps([extractor], SMALL[0], 0)
+
+
+@pytest.mark.parametrize(("side", "width"), [(48, 16), (256, 16), (256, 128)])
+def test_what_a_network_takes_of_memory_has_a_limit(side: int, width: int) -> None:
+    n_examples = Learned(LearnedConfig(side=side, width=width))._chunk
+    assert 1 <= n_examples <= 64
+    # Float32, of the first layer, of which a few are held: below 2 GiB with fits side by side.
+    assert 4 * n_examples * width * side**2 <= 2**25
 
 
 def test_a_network_that_gives_texts_is_refused() -> None:

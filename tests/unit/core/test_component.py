@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import pytest
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, MultipleOf
 
 from mlforge.core.component import Component, ComponentConfig
 from mlforge.errors import ConfigError, MissingExtraError
@@ -16,6 +16,8 @@ class SpringConfig(ComponentConfig):
     """How many turns."""
     limits: tuple[float, float] = (0.0, 1.0)
     """From and to."""
+    wire: Annotated[int, MultipleOf(4)] = 8
+    """How thick."""
 
     def __post_init__(self) -> None:
         if self.limits[0] > self.limits[1]:
@@ -48,7 +50,7 @@ def refusal(values: dict[str, object]) -> ConfigError:
 
 
 def test_parameters_that_are_not_given_have_their_defaults() -> None:
-    assert Spring().parameters() == {"turns": 3, "limits": (0.0, 1.0)}
+    assert Spring().parameters() == {"turns": 3, "limits": (0.0, 1.0), "wire": 8}
     assert Spring.configured({}, "x").config == SpringConfig()
 
 
@@ -56,6 +58,7 @@ def test_parameters_come_from_json_like_values() -> None:
     assert Spring.configured({"turns": 5, "limits": [0.5, 1]}, "x").parameters() == {
         "turns": 5,
         "limits": (0.5, 1.0),
+        "wire": 8,
     }
 
 
@@ -93,11 +96,26 @@ def test_every_wrong_key_is_told_at_once() -> None:
     assert len(refusal({"turns": 0, "x": 1}).message.splitlines()) == 2
 
 
-@pytest.mark.parametrize("turns", [0, 10**400, -(10**400), "3", None, float("nan")])
-def test_what_an_artifact_holds_is_within_its_range(turns: Any) -> None:
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        ({"turns": 0}, ValueError, "turns is out of range"),
+        ({"turns": 10**400}, ValueError, "turns is out of range"),
+        ({"turns": -(10**400)}, ValueError, "turns is out of range"),
+        ({"turns": "3"}, TypeError, "turns is no integer"),
+        ({"turns": None}, TypeError, "turns is no integer"),
+        ({"turns": float("nan")}, TypeError, "turns is no integer"),
+        ({"turns": 3.5}, TypeError, "turns is no integer"),
+        ({"turns": True}, TypeError, "turns is no integer"),
+        ({"wire": 6}, ValueError, "wire is out of range"),
+    ],
+)
+def test_what_an_artifact_holds_is_within_its_range(
+    values: dict[str, Any], error: type[Exception], message: str
+) -> None:
     assert Spring.Config.restored({"turns": 3}) == Spring.configured({"turns": 3}, "x").config
-    with pytest.raises(ValueError, match="turns is out of range"):
-        Spring.Config.restored({"turns": turns})
+    with pytest.raises(error, match=message):
+        Spring.Config.restored(values)
 
 
 def test_parameters_cannot_be_changed_afterwards() -> None:

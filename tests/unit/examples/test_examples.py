@@ -18,6 +18,7 @@ from mlforge.examples import (
     example_categories,
     example_names,
 )
+from mlforge.examples._signs_faces import FACES
 from mlforge.techniques import TECHNIQUES
 
 
@@ -35,6 +36,11 @@ def test_the_names_are_those_of_the_examples() -> None:
     assert example_names() == tuple(sorted(EXAMPLES)) == ("digits", "signs")
 
 
+def test_an_example_has_as_many_categories_as_it_says() -> None:
+    assert EXAMPLES["signs"].n_categories == len(FACES)
+    assert EXAMPLES["digits"].n_categories == len(list(example_categories("digits")))
+
+
 def test_an_unknown_example_names_the_nearest_one() -> None:
     with pytest.raises(ConfigError, match="no example 'sings'") as caught:
         example_categories("sings")
@@ -49,8 +55,7 @@ def test_a_negative_number_of_held_out_pictures_is_refused() -> None:
 def test_every_category_has_twelve_seeds_and_the_held_out_pictures_asked_for(
     categories: tuple[ExampleCategory, ...],
 ) -> None:
-    n_categories = {example.n_categories for example in EXAMPLES.values()}
-    assert len(categories) in n_categories == {8, 10}
+    assert len(categories) in {8, 10}
     assert {len(category.seeds) for category in categories} == {12}
     assert {len(category.held_out) for category in categories} == {1}
 

@@ -14,7 +14,7 @@ from mlforge.extractors import TrainingSet
 from mlforge.extractors.learned import Learned, LearnedConfig
 from mlforge.modalities import MODALITIES
 from mlforge.networks.graph import network_graph
-from mlforge.networks.plan import EVIDENCE, STRIDE, NetworkPlan
+from mlforge.networks.plan import ACTIVATIONS, STRIDE, NetworkPlan
 from mlforge.networks.training import _has_bfloat16, train_network
 
 pytestmark = pytest.mark.neural
@@ -80,7 +80,7 @@ def test_the_graph_computes_what_the_network_did() -> None:
     np.testing.assert_allclose(graph.run(arrays), features, rtol=1e-4, atol=1e-5)
     # The mean of a category's map is what the head said of it, less what it said of all of them.
     said = features @ network.head.T
-    maps = graph.run(arrays, EVIDENCE)
+    maps = graph.run(arrays, ACTIVATIONS)
     assert maps.shape == (len(arrays), 2, SIDE // STRIDE, SIDE // STRIDE)
     expected = said - said.mean(axis=1, keepdims=True)
     np.testing.assert_allclose(maps.mean(axis=(2, 3)), expected, rtol=1e-3, atol=1e-5)
@@ -110,6 +110,7 @@ def test_the_map_of_a_category_is_highest_on_what_makes_it_one() -> None:
     for category, bright in enumerate((True, False)):
         for picture, y, x in patched(10, bright=bright, seed=2):
             found = extractor.activation_map(picture, category)
+            assert found is not None
             assert found.shape == (12, 12)
             row, column = divmod(int(found.argmax()), 12)
             assert max(abs(4 * row + 2 - y), abs(4 * column + 2 - x)) <= STRIDE
@@ -117,7 +118,7 @@ def test_the_map_of_a_category_is_highest_on_what_makes_it_one() -> None:
 
 def test_a_category_that_was_not_learned_has_no_map() -> None:
     extractor = fitted(training_set(), steps=10)
-    with pytest.raises(ArtifactError, match="no such category"):
+    with pytest.raises(ArtifactError, match="no usable map"):
         extractor.activation_map(striped(1, across=True)[0], 2)
 
 
@@ -231,7 +232,9 @@ def test_a_network_is_trained_by_deterministic_kernels() -> None:
 
 def test_what_networks_are_trained_on_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert untrained().device() == "cpu"
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    assert untrained().device() == "cpu, float32"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
-    assert untrained().device() == "a card"
+    assert untrained().device() == "a card, bfloat16"

@@ -28,7 +28,7 @@ from mlforge.evaluation.records import (
     UnknownCheck,
     UnknownSummary,
 )
-from mlforge.report import AttentionCard, CategoryCard, LeaderboardRow, ReportData
+from mlforge.report import ActivationCard, CategoryCard, LeaderboardRow, ReportData
 
 MakeData = Callable[..., ReportData]
 
@@ -43,7 +43,7 @@ class Made:
     names: tuple[str, ...] = ()
     deep: bool = True
     pictures: bool = True
-    attention: bool = True
+    activations: bool = True
     n_samples: int = 240
     text: str = ""
     codes: tuple[str, ...] = field(init=False)
@@ -224,11 +224,11 @@ def make_data() -> MakeData:
             libraries={made.said("numpy"): made.said("2.1.0")},
             environment={made.said("python"): made.said("3.11.2")},
             settings={made.said("seed"): 42, "features.hog": {made.said("cell"): 8}},
-            attention=tuple(
-                AttentionCard(
+            activations=tuple(
+                ActivationCard(
                     made.said("learned"), seed.code, seed.file, 0.97, _picture(number, 64)
                 )
-                for number, seed in enumerate(evaluation.seeds[: 3 if made.attention else 0])
+                for number, seed in enumerate(evaluation.seeds[: 3 if made.activations else 0])
             ),
             thumbnails=pictures,
         )

@@ -123,6 +123,20 @@ def test_an_artifact_carries_the_page_of_its_training(project: Project) -> None:
         assert page.count("data:image/webp;base64,") >= 15, "each seed has its picture"
 
 
+def test_maps_that_do_not_fit_are_left_out(
+    trained: Project, make_data: Callable[..., ReportData]
+) -> None:
+    data = make_data(pictures=False)
+    (first, *_) = data.activations
+    huge = dataclasses.replace(first, picture=first.picture + bytes(MAX_BYTES))
+    page = illustrated_page(
+        dataclasses.replace(data, activations=(huge,)),
+        SeedPictures(trained.workspace.modality, {}),
+    )
+    assert len(page.encode()) < MAX_BYTES
+    assert "Where it looks" not in page
+
+
 def test_names_that_grow_by_escaping_leave_cards_out_and_not_the_limit(
     trained: Project, make_data: Callable[..., ReportData]
 ) -> None:

@@ -15,7 +15,11 @@ from mlforge.errors import StorageError
 from mlforge.modalities import Modality
 from mlforge.modalities.image import Image
 from mlforge.workflows.explain import Explanation, _orders, picture_paths
-from mlforge.workflows.explanation_picture import PICTURE_SIDE, explanation_picture
+from mlforge.workflows.explanation_picture import (
+    PICTURE_SIDE,
+    activation_picture,
+    explanation_picture,
+)
 from mlforge.workflows.predict import Predictor
 
 Draw = Callable[[str, int], bytes]
@@ -184,6 +188,17 @@ def test_red_speaks_for_and_blue_against_and_nothing_has_no_colour() -> None:
         blue, _, red = panel[88, 88]
         assert blue > red + 50
         assert np.ptp(panel[50, 50]) < 5
+
+
+def test_of_a_map_that_speaks_for_it_everywhere_the_most_is_red_and_nothing_blue() -> None:
+    grey = np.full((100, 100, 3), 128, np.uint8)
+    activation = np.full((5, 5), 3, np.float32)
+    activation[2, 2] = 7
+    picture = activation_picture(grey, activation).astype(int)
+    red, _, blue = picture[50, 50]
+    assert red > blue + 50
+    assert np.ptp(picture[5, 5]) < 5
+    assert (picture[..., 2] <= picture[..., 0]).all()
 
 
 def test_pictures_never_take_the_place_of_an_input_or_of_each_other(tmp_path: Path) -> None:

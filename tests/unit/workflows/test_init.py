@@ -10,6 +10,7 @@ from mlforge.core.category import SCHEMA_FILE
 from mlforge.core.settings import ProjectSettings, parse_settings
 from mlforge.errors import ConfigError, StorageError
 from mlforge.examples import example_names
+from mlforge.workflows import init
 
 
 def test_a_new_project_is_empty_and_complete(tmp_path: Path) -> None:
@@ -23,6 +24,36 @@ def test_a_new_project_is_empty_and_complete(tmp_path: Path) -> None:
         "mlforge.toml",
     }
     assert Project.open(root / "categories").root == root.resolve()
+
+
+def test_what_is_interrupted_is_done_by_the_same_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "project"
+    n_written = 0
+
+    def write(path: Path, data: bytes) -> None:
+        nonlocal n_written
+        n_written += 1
+        if n_written == 20:
+            raise KeyboardInterrupt
+        path.write_bytes(data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(init, "write_bytes", write)
+        with pytest.raises(KeyboardInterrupt):
+            Project.init(root, example="digits")
+    assert not (root / "categories").exists()
+    project = Project.init(root, example="digits")
+    assert len(project.categories()) == 10
+    assert not list(root.glob(".mlforge*"))
+
+
+def test_a_folder_that_would_be_written_into_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "unseen").mkdir()
+    with pytest.raises(ConfigError, match="unseen: is there already"):
+        Project.init(tmp_path, example="digits")
+    assert [path.name for path in tmp_path.iterdir()] == ["unseen"]
 
 
 def test_the_settings_that_are_written_are_the_defaults(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from mlforge.core.reporting import SilentReporter
 from mlforge.engines.local import LocalEngine, available_processors
 from mlforge.errors import ArtifactError, ConfigError
 from mlforge.evaluation.leakage import random_split
-from mlforge.extractors import TrainingSet
+from mlforge.extractors import Extractor, TrainingSet
 from mlforge.extractors.learned import Learned
 from mlforge.techniques.image.rotation import Rotation
 from mlforge.workflows import fits
@@ -282,14 +282,26 @@ def test_what_was_chosen_is_reproduced(generated: Project) -> None:
     assert generated.reproduce(version).verdict == "same"
 
 
-def steps_of(project: Project, seconds: float | None, workers: int = 1) -> tuple[int, list[str]]:
-    """Return the steps that a budget gives, and the warnings."""
-    workspace, reporter, engine = project.workspace, SilentReporter(), LocalEngine(workers)
+def set_up(
+    project: Project,
+    seconds: float | None,
+    workers: int = 1,
+    reporter: SilentReporter | None = None,
+) -> Extractor:
+    """Return the extractor as a budget sets it up."""
+    workspace, engine = project.workspace, LocalEngine(workers)
+    reporter = reporter or SilentReporter()
     dataset = project_dataset(workspace, engine, reporter)
     extractors = make_extractors(workspace, ["learned", "color"])
     learned, color = paced(workspace, extractors, dataset, seconds, engine, reporter)
     assert color.n_steps == 0
-    return learned.n_steps, reporter.warnings
+    return learned
+
+
+def steps_of(project: Project, seconds: float | None, workers: int = 1) -> tuple[int, list[str]]:
+    """Return the steps that a budget gives, and the warnings."""
+    reporter = SilentReporter()
+    return set_up(project, seconds, workers, reporter).n_steps, reporter.warnings
 
 
 @pytest.fixture
@@ -350,6 +362,20 @@ def test_a_budget_that_is_too_small_or_too_large_is_told_what_it_takes(
     assert steps_of(project, 60.0) == (600, [])
 
 
+@pytest.mark.parametrize(
+    ("seconds", "side", "steps"), [(400.0, 64, 400), (149.0, 48, 298), (74.0, 32, 296)]
+)
+def test_a_budget_without_time_for_enough_steps_is_spent_on_smaller_pictures(
+    project: Project, monkeypatch: pytest.MonkeyPatch, seconds: float, side: int, steps: int
+) -> None:
+    path = project.root / "mlforge.toml"
+    path.write_text(path.read_text().replace("side = 32", "side = 64"))
+    a_step = {64: 1.0, 48: 0.5, 32: 0.25}
+    monkeypatch.setattr(Learned, "seconds_a_step", lambda self, _: a_step[self.config.side])
+    extractor = set_up(project, seconds)
+    assert (extractor.parameters()["side"], extractor.n_steps) == (side, steps)
+
+
 def test_a_budget_without_anything_that_learns_is_refused(generated: Project) -> None:
     with pytest.raises(ConfigError, match="--budget 1s") as caught:
         train(generated, features=("color",), budget=1.0)
@@ -362,6 +388,7 @@ def test_a_budget_is_part_of_what_is_trained_and_reproduced(generated: Project) 
     assert manifest_of(generated, first)["extractors"][0]["parameters"]["steps"] == FEWEST_STEPS
     assert train(generated, budget=0.001).best.up_to_date
     assert not train(generated).best.up_to_date
+    assert manifest_of(generated, first)["environment"]["learned fitted on"] == Learned().device()
     assert generated.reproduce(first.best.version).verdict == "same"
 
 
@@ -405,6 +432,7 @@ def test_an_explanation_finds_the_object(
     found = np.array(activation.rows)
     assert (activation.extractor, found.shape) == ("learned", (8, 8))
     assert found.max() > 0
+    assert (found == found.round(4)).all()
     explainer.save_picture(explanation, example, tmp_path / "why.png")
     picture = cv2.imread(str(tmp_path / "why.png"))
     assert picture is not None
@@ -420,6 +448,11 @@ def test_the_page_shows_where_each_category_is_found(generated: Project) -> None
     for page in pages:
         # Of three categories the surest seed and the least sure one.
         assert page.count("and where its category is found in it") == 6
+    graph = generated.artifacts.models / version / "model.onnx"
+    graph.write_bytes(b"")
+    assert "and where its category" not in generated.report(version).file.read_text("utf-8")
+    assert isinstance(generated.reporter, SilentReporter)
+    assert "where it looks is not shown" in "\n".join(generated.reporter.warnings)
 
 
 def test_a_category_of_one_seed_and_another_of_many_train(

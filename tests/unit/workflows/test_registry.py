@@ -215,6 +215,23 @@ def test_what_proves_a_model_ends_by_itself_where_nobody_waits(
     assert (ended.returncode, ended.stdout) == (-signal.SIGXCPU, b"")
 
 
+def test_what_proves_a_model_keeps_a_limit_that_is_lower(trained: Project, tmp_path: Path) -> None:
+    file = tmp_path / "model.mlforge"
+    trained.export_model(FIRST, file)
+    proving = f'ulimit -t 60; exec "{sys.executable}" -m {proof.__name__} {FIRST} "" 100'
+    with file.open("rb") as exported:
+        ended = subprocess.run(
+            ["bash", "-c", proving], stdin=exported, capture_output=True, timeout=60, check=True
+        )
+    assert json.loads(ended.stdout)["n_examples"] == 3
+
+
+def test_what_proving_fails_by_is_told(trained: Project) -> None:
+    stored = trained.artifacts.load(FIRST)
+    with pytest.raises(ArtifactError, match="not used: ZeroDivisionError came of trying"):
+        proof._answer(stored, b'{"error": "ZeroDivisionError"}')
+
+
 def test_models_are_removed_only_when_no_training_counts_on_them(two: Project) -> None:
     with ThreadPoolExecutor(2) as pool:
         with exclusive(two.artifacts.folder):

@@ -2,65 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from mlforge.evaluation.records import Evaluation, SeedOutcome
-from mlforge.extractors import Extractor, LearningExtractor
-from mlforge.report import AttentionCard
+from mlforge.extractors import Extractor, LearningExtractor, activation_maps
+from mlforge.report import ActivationCard
 from mlforge.workflows.explanation_picture import activation_picture
 from mlforge.workflows.seed_pictures import SeedPictures
 
-__all__ = ["activation_maps", "attention_cards"]
+__all__ = ["MAX_CATEGORIES", "activation_cards"]
 
-# The categories with the lowest recall, which have the most to tell.
-_MAX_CATEGORIES = 18
+MAX_CATEGORIES = 18
+"""Of more categories, those with the lowest recall are shown: they have the most to tell."""
 _SIDE = 128
 
 
-def activation_maps(
-    extractors: Sequence[Extractor], example: Any, category: int
-) -> Mapping[str, npt.NDArray[np.float32]]:
-    """Return the map of each extractor that has learned and has one, by its name.
-
-    Parameters
-    ----------
-    example
-        A decoded example.
-    category
-        The category that is looked for, by number.
-    """
-    found = {
-        extractor.name: extractor.activation_map(example, category)
-        for extractor in extractors
-        if isinstance(extractor, LearningExtractor)
-    }
-    return {name: each for name, each in found.items() if each is not None}
-
-
-def attention_cards(
+def activation_cards(
     extractors: Sequence[Extractor], scores: Evaluation | None, pictures: SeedPictures
-) -> tuple[AttentionCard, ...]:
+) -> tuple[ActivationCard, ...]:
     """Return seeds of each category with what speaks for it; none where nothing was learned.
 
     Of each category there are two: the one that was told most surely while it was held out, and the
     one that was told least surely.
+
+    Parameters
+    ----------
+    extractors
+        Those of the model.
+    scores
+        What held-out seeds say of it.
+    pictures
+        The seeds, as the model sees them.
     """
     learned = [e for e in extractors if isinstance(e, LearningExtractor)]
     if scores is None or not learned:
         return ()
-    recall = {c: s.recall for c, s in scores.per_category.items() if s.recall is not None}
-    weakest = sorted(recall, key=lambda code: (recall[code], code))[:_MAX_CATEGORIES]
+    by_code: dict[str, list[SeedOutcome]] = {}
+    for seed in scores.evidence:
+        by_code.setdefault(seed.code, []).append(seed)
+    weakest = sorted(by_code, key=lambda code: (scores.per_category[code].recall or 0.0, code))
     cards = []
-    for code in sorted(weakest):
+    for code in sorted(weakest[:MAX_CATEGORIES]):
         number = scores.codes.index(code)
-        seeds = sorted(
-            (seed for seed in scores.evidence if seed.code == code),
-            key=lambda seed: (-seed.probabilities[number], seed.file),
-        )
+        seeds = sorted(by_code[code], key=lambda s: (-s.probabilities[number], s.file))
         for seed in dict.fromkeys([*seeds[:1], *seeds[-1:]]):
             cards += _cards(learned, seed, number, pictures)
     return tuple(cards)
@@ -71,13 +57,13 @@ def _cards(
     seed: SeedOutcome,
     number: int,
     pictures: SeedPictures,
-) -> list[AttentionCard]:
+) -> list[ActivationCard]:
     example = pictures.example(seed.digest)
     if example is None:
         return []
     picture = pictures.modality.thumbnail(example, _SIDE)
     return [
-        AttentionCard(
+        ActivationCard(
             extractor=name,
             code=seed.code,
             file=seed.file,
