@@ -97,6 +97,8 @@ def _sentence(result: ModelComparison) -> str:
     from mlforge.cli.render import count
 
     accuracy = result.accuracy
+    if result.first.version == result.second.version:
+        return f"{result.first.version} is compared with itself: the same model."
     versions = result.second.version, result.first.version
     if accuracy.difference is None or accuracy.interval is None:
         return "{} and {} have no held-out seed in common: train both on the same seeds.".format(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import signal
 import sys
@@ -70,16 +71,25 @@ class _Edge:
         """Tell of an end from outside; it is no error, so there is no traceback."""
         how = "interrupted" if code == INTERRUPTED else "terminated"
         return _Edge(self.as_json, debug=False).tell(
-            KeyboardInterrupt(), f"{how}; everything finished so far is kept", "", code
+            KeyboardInterrupt(),
+            f"{how}; everything finished so far is kept",
+            "the same command goes on",
+            code,
         )
 
 
 def main() -> NoReturn:
     """Run mlforge on the process's arguments and leave with the exit code."""
+    if sys.stdout is None or sys.stderr is None:
+        # There is nobody to tell, or nothing to tell it by.
+        os._exit(StorageError.exit_code)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _on_sigterm)
+    # Under nohup it is ignored, and stays so.
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, _on_sigterm)
     signal.signal(signal.SIGINT, _on_sigint)
     code = run(sys.argv[1:])
     if code in {INTERRUPTED, TERMINATED}:
@@ -98,7 +108,13 @@ def run(arguments: Sequence[str]) -> int:
             code = _tell(edge, error)
         sys.stdout.flush()
     except BrokenPipeError:
-        return _close_stdout()
+        _close_stdout()
+        return PIPE_CLOSED
+    # What an error that is told has cannot be told there either.
+    except OSError as error:
+        _close_stdout()
+        message("error", f"stdout: {os.strerror(error.errno or errno.EIO)}")
+        return StorageError.exit_code
     return code
 
 
@@ -169,7 +185,10 @@ def _tell_usage(edge: _Edge, error: typer.TyperException) -> int:
 def _tell_os_error(edge: _Edge, error: OSError) -> int:
     what = os.strerror(error.errno) if error.errno else str(error)
     text = f"{os.fsdecode(error.filename)}: {what}" if error.filename else what
-    hint = "check that the file or folder is there and that you may use it"
+    # Those of files are told with the file; what is left is the output.
+    hint = (
+        "check that the file or folder is there and that you may use it" if error.filename else ""
+    )
     return edge.tell(error, text, hint, StorageError.exit_code)
 
 
@@ -194,16 +213,15 @@ def _on_sigint(_signum: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _on_sigterm(_signum: int, _frame: FrameType | None) -> NoReturn:
+def _on_sigterm(signum: int, _frame: FrameType | None) -> NoReturn:
     # A second one must not interrupt the cleaning up.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signum, signal.SIG_IGN)
     raise _Terminated
 
 
-def _close_stdout() -> int:
+def _close_stdout() -> None:
     # The interpreter flushes stdout once more on its way out, which would fail again.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return PIPE_CLOSED
 
 
 def _leave_at_once(code: int) -> NoReturn:

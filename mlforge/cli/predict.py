@@ -156,7 +156,8 @@ def _explaining(session: Session, names: Sequence[str], model: str | None, folde
     from mlforge.workflows.explain import picture_paths
 
     explainer = session.project.explainer(model)
-    paths = dict(zip(names, picture_paths(names, folder), strict=True))
+    different = list(dict.fromkeys(names))
+    paths = dict(zip(different, picture_paths(different, folder), strict=True))
 
     def answer(name: str) -> Explained:
         example = _example(explainer.predictor, name)

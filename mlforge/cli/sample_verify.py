@@ -88,8 +88,14 @@ def _verify_blocks(found: list[VerifiedCategory]) -> list[Block]:
     n_samples = sum(category.n_verified for category in found)
     if all(category.ok for category in found):
         return [*blocks, Line(f"Verified {count(n_samples, 'sample')}, byte for byte.", "good")]
-    remake = "mlforge samples generate --force"
-    return [*blocks, Line(f"To make them as they should be: {remake}", "warning")]
+    if any(c.missing or c.changed or c.differs or c.problems for c in found):
+        remake = "mlforge samples generate"
+        if any(c.changed or c.differs or c.problems for c in found):
+            remake += " --force"
+        blocks.append(Line(f"To make them as they should be: {remake}", "warning"))
+    if any(c.unlisted for c in found):
+        blocks.append(Line("What is in no manifest is not ours: move it away.", "warning"))
+    return blocks
 
 
 def _number(n: int) -> Cell:

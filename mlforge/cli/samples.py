@@ -30,7 +30,7 @@ __all__ = [
 
 GENERATE_KEYS = {
     "categories": "a list of objects with code, n_seeds (or inputs), n_wanted, count_from (who "
-    "asked for so many: option, lock, earlier run, or default), n_samples, n_made, n_kept, "
+    "asked for so many: option, lock, earlier, or default), n_samples, n_made, n_kept, "
     "n_removed, failures (a list of file and reason)",
     "up_to_date": "whether there was nothing to do",
     "dry_run": "whether nothing was written",

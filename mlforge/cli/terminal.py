@@ -45,6 +45,8 @@ def draw(blocks: Sequence[Block], console: Console | None = None) -> None:
 
 def _table(block: Table, width: int) -> rich.table.Table:
     shown = _fitting(block, width)
+    # Then every column is folded: nothing of a number or a version may be missing.
+    is_cramped = _needed_width(block, shown) > width
     drawn = rich.table.Table(
         box=rich.box.SIMPLE_HEAD if block.headed else None,
         show_header=block.headed,
@@ -59,7 +61,7 @@ def _table(block: Table, width: int) -> rich.table.Table:
             Text(column.title),
             justify=column.align,
             overflow="fold",
-            no_wrap=not _folds(column),
+            no_wrap=not _folds(column) and not is_cramped,
         )
     for row in block.rows:
         drawn.add_row(*(Text(printable(row[i].text), _STYLES[row[i].style]) for i in shown))
@@ -70,9 +72,13 @@ def _fitting(block: Table, width: int) -> list[int]:
     """Return the columns that fit, without the optional ones that do not."""
     shown = list(range(len(block.columns)))
     optional = [i for i in shown if block.columns[i].optional]
-    while optional and sum(_least_width(block, i) + _PADDING for i in shown) > width:
+    while optional and _needed_width(block, shown) > width:
         shown.remove(optional.pop())
     return shown
+
+
+def _needed_width(block: Table, numbers: Sequence[int]) -> int:
+    return sum(_least_width(block, number) + _PADDING for number in numbers)
 
 
 def _least_width(block: Table, number: int) -> int:

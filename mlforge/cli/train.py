@@ -49,6 +49,7 @@ ModelOption = Annotated[
         "--model",
         metavar="NAME",
         help="A model, all of them side by side, or auto for the best of all; may be given again. "
+        "neural_network is among them where features are learned. "
         "Those of mlforge.toml where not given; see: mlforge models available.",
         autocompletion=completion.model_names,
         show_default=False,
@@ -246,7 +247,7 @@ def train_blocks(result: TrainResult, width: int | None) -> list[Block]:
 
 def _steps(result: TrainResult) -> Iterator[tuple[str, str]]:
     """Yield what to type next, and what for."""
-    if not result.n_samples:
+    if not result.n_samples and result.data is None:
         yield "mlforge samples generate", "more to learn from; then train again"
     yield "mlforge predict FILE", "what is on a picture"
     # The diagnostics are those of the project's own seeds.

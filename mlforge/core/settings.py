@@ -22,7 +22,7 @@ class _Section(BaseModel):
 class TrainSettings(_Section):
     """The table ``[train]``."""
 
-    models: tuple[str, ...] = ("random_forest",)
+    models: Annotated[tuple[str, ...], Field(min_length=1)] = ("random_forest",)
     """The models that `mlforge train` trains without `--model`."""
     seed: Annotated[int, Field(ge=0)] = 42
     """Where every random draw of training starts."""

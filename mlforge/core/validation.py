@@ -18,6 +18,8 @@ __all__ = ["json_schema", "validated"]
 T = TypeVar("T")
 # How Pydantic names the member of a union that it tried, in a location.
 _UNION_MEMBER = re.compile(r"\[|^(str|int|float|constrained-\w+)$")
+# How it names the number of items that are needed.
+_LENGTH = re.compile(r"at least (\d+)")
 _UNKNOWN_KEY = {"extra_forbidden", "unexpected_keyword_argument"}
 
 
@@ -80,6 +82,8 @@ def _explain(error: ValidationError, schema: type[Any]) -> tuple[list[str], str]
             hint = hint or suggestion(name, _keys_at(schema, item["loc"][:-1]))
         else:
             message = item["msg"].removeprefix("Value error, ")
+            if item["type"] == "too_short":
+                message = f"give at least {_LENGTH.findall(message)[0]}"
             message = message[:1].lower() + message[1:]
             given = item["input"]
             shown = "" if isinstance(given, dict | list) else f" (got {_shorten(given)})"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
+from threading import Thread
 from typing import Generic, TypeVar
 
 from mlforge.errors import ConfigError, EngineError, MlforgeError
@@ -129,11 +131,20 @@ class _Pool:
     """Worker processes, kept for the next map, that a Ctrl-C reaches through their parent only."""
 
     def __init__(self, workers: int) -> None:
+        from multiprocessing import resource_tracker
+
         from joblib.externals.loky import get_reusable_executor
 
+        # Starting it lets interrupts through again, and the first worker needs it.
+        resource_tracker.ensure_running()
         with _interrupts_held():
-            # One thread each: the workers are the parallelism; more would fight for processors.
-            self._executor = get_reusable_executor(workers, env={"OPENCV_FOR_THREADS_NUM": "1"})
+            self._executor = get_reusable_executor(
+                workers,
+                # One thread each: the workers are the parallelism; more would fight for processors.
+                env={"OPENCV_FOR_THREADS_NUM": "1"},
+                initializer=_follow,
+                initargs=(os.getpid(),),
+            )
         # So much the processes' own queue takes. What waits beyond it could not be stopped:
         # killing the workers would leave the thread that feeds them without its next task.
         self.capacity = 2 * workers
@@ -149,6 +160,17 @@ class _Pool:
         # Until the feeding thread has seen it: see `capacity`.
         wait(dropped, timeout=_PATIENCE)
         self._executor.shutdown(kill_workers=True)
+
+
+def _follow(parent: int) -> None:
+    """Let this worker end soon after its parent, also where that was killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

@@ -239,6 +239,9 @@ def _judge_difference(
         return _unknown(gate, f"there is no evaluation of {gate.reference} to compare with")
     compared = compare(reference, evaluation, gate.figure, gate.category)
     value, interval = compared.difference, compared.interval
+    if value is not None and reference == evaluation:
+        # The model itself, or the same made again: with other seeds too it would be as good.
+        interval = value, value
     if value is None or interval is None:
         return _unknown(gate, f"{gate.reference} was not scored on the same seeds")
     answer = _answer(gate, interval)

@@ -72,8 +72,11 @@ def make_extractors(
         If what one needs to be fitted is not installed.
     """
     settings = workspace.settings.features
-    for name in settings.parameters:
-        EXTRACTORS.get(name, workspace.modality.name, "mlforge.toml: [features]")
+    # Also of those that are not used: a wrong key would be found when nobody expects it.
+    for name, parameters in settings.parameters.items():
+        EXTRACTORS.get(name, workspace.modality.name, "mlforge.toml: [features]").configured(
+            parameters, f"mlforge.toml: [features.{name}]"
+        )
     where = "mlforge.toml: features.use" if {*names} <= {*settings.use} else "--features"
     made = [
         EXTRACTORS.get(name, workspace.modality.name, where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from mlforge.storage.files import (
     write_json,
     write_text,
 )
-from mlforge.storage.layout import Layout
+from mlforge.storage.layout import Layout, find_root
 
 __all__ = ["InitOptions", "init"]
 
@@ -64,6 +65,12 @@ def init(root: Path, options: InitOptions, reporter: Reporter) -> None:
         raise ConfigError(
             f"{printable(str(root))}: is a project already",
             "choose another folder, or use this one: mlforge categories list",
+        )
+    with suppress(ConfigError):
+        outer = find_root(root.absolute().parent)
+        reporter.warn(
+            f"{printable(str(root))}: lies in the project {printable(str(outer))}; commands typed "
+            "in here are about the inner one"
         )
     if example is not None and (root / _UNSEEN).exists():
         raise ConfigError(

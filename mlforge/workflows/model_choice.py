@@ -85,8 +85,9 @@ def plan_contests(
     ConfigError
         If a model or a parameter is unknown or wrong.
     """
-    for name in settings.models:
-        MODELS.get(name, where="mlforge.toml: [models]")
+    # Also of those that are not trained: a wrong key would be found when nobody expects it.
+    for name, values in settings.models.items():
+        MODELS.get(name, where="mlforge.toml: [models]").configured(values, f"parameters of {name}")
     given = _parameters(parameters)
     where = "--model" if asked else "mlforge.toml: train.models"
     names = list(dict.fromkeys(asked or settings.train.models))

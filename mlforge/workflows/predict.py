@@ -96,7 +96,17 @@ class Predictor:
     @classmethod
     def load(cls, store: ArtifactStore, version: str | None = None) -> Predictor:
         """Load a version, or where none is named the best of the newest `train`."""
-        return cls(store.load(store.resolve(version)))
+        chosen = store.resolve(version)
+        try:
+            return cls(store.load(chosen))
+        except ArtifactError as error:
+            if chosen == version or chosen not in {
+                a.version for a in store.aliases.read().values()
+            }:
+                raise
+            # Training again moves no alias.
+            other = "or use another: mlforge models promote VERSION"
+            raise ArtifactError(error.message, f"{error.hint}; {other}") from error
 
     def predict_file(self, path: Path) -> Prediction:
         """Predict one file.

@@ -51,6 +51,13 @@ def test_findings_of_several_categories_are_counted_by_category(
     assert "warning: blurred (9: circle 8, triangle 1)" in told
 
 
+def test_a_category_that_lost_its_configuration_is_told(invoke: Run, project: Project) -> None:
+    (project.root / "categories/circle/config.json").unlink()
+    done = invoke("categories", "list", cwd=project.root)
+    assert done.code == 0
+    assert "categories/circle: there are seeds and no config.json" in done.err
+
+
 def test_a_category_without_files_says_how_to_add_its_seeds(invoke: Run, project: Project) -> None:
     told = invoke("categories", "add", "cup", cwd=project.root).out
     assert "mlforge categories add cup FILES..." in told

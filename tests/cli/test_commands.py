@@ -34,6 +34,45 @@ def _document(invoke: Run, *arguments: str | Path, cwd: Path, code: int = 0) -> 
     return document
 
 
+def test_a_project_within_a_project_and_a_gitignore_that_is_kept_are_told(
+    invoke: Run, tmp_path: Path
+) -> None:
+    assert invoke("init", tmp_path / "outer", cwd=tmp_path).err == ""
+    inner = tmp_path / "outer" / "inner"
+    inner.mkdir()
+    (inner / ".gitignore").write_text("mine\n")
+    done = invoke("init", inner)
+    assert done.code == 0
+    assert "lies in the project" in done.err
+    assert ".gitignore was there and is left as it is" in done.err
+    assert (inner / ".gitignore").read_text() == "mine\n"
+
+
+def test_a_file_that_is_named_twice_is_explained_once(
+    invoke: Run, trained: Project, draw: Callable[[str, int], bytes]
+) -> None:
+    for name in ("a.png", "b.png"):
+        (trained.root / name).write_bytes(draw("circle", 9))
+    done = invoke("predict", "a.png", "b.png", "a.png", "--explain", "why", cwd=trained.root)
+    assert done.code == 0
+    assert done.out.count("a-explained.png") == 2
+    assert {path.name for path in (trained.root / "why").iterdir()} == {
+        "a-explained.png",
+        "b-explained.png",
+    }
+
+
+def test_a_damaged_model_that_an_alias_names_can_be_replaced(
+    invoke: Run, trained: Project, draw: Callable[[str, int], bytes]
+) -> None:
+    (trained.root / "a.png").write_bytes(draw("circle", 9))
+    trained.promote("random_forest-0001")
+    (trained.artifacts.models / "random_forest-0001" / "model.onnx").unlink()
+    done = invoke("predict", "a.png", cwd=trained.root)
+    assert done.code == 5
+    assert "or use another: mlforge models promote VERSION" in done.err
+
+
 def test_init_makes_a_project_with_the_example(invoke: Run, tmp_path: Path) -> None:
     document = _document(invoke, "init", "digits", "--example", "digits", cwd=tmp_path)
     assert len(document["categories"]) == 10

@@ -123,6 +123,14 @@ def test_a_gate_may_ask_for_what_production_reaches(invoke: Run, trained: Projec
     assert (done.code, done.document["gates"][0]["answer"]) == (0, "pass")
 
 
+def test_production_is_as_good_as_itself(invoke: Run, trained: Project) -> None:
+    trained.promote(FIRST)
+    done = invoke("train", "--gate", "accuracy>=production-0.01", "--json", cwd=trained.root)
+    assert (done.code, done.document["gates"][0]["answer"]) == (0, "pass")
+    told = invoke("models", "compare", FIRST, "production")
+    assert f"{FIRST} is compared with itself: the same model." in told.out
+
+
 def test_before_anything_is_production_its_gate_is_inconclusive(
     invoke: Run, trained: Project
 ) -> None:

@@ -99,7 +99,36 @@ def test_a_reader_that_stops_early_ends_it_quietly(trained: Project, draw: Draw)
     assert child.returncode == 141
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("arguments", [("models", "list"), ("predict", "new.png", "--json")])
+def test_an_output_that_takes_nothing_is_told_in_one_line(
+    trained: Project, draw: Draw, arguments: tuple[str, ...]
+) -> None:
+    (trained.root / "new.png").write_bytes(draw("circle", 9))
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mlforge", *arguments],
+            cwd=trained.root,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=PATIENCE,
+        )
+    assert done.returncode == 3
+    assert done.stderr.count(b"\n") == 1
+    assert b"No space left on device" in done.stderr
+
+
+def test_without_an_output_there_is_an_exit_code(trained: Project) -> None:
+    closed = f'"{sys.executable}" -m mlforge models list >&-'
+    done = subprocess.run(
+        ["bash", "-c", closed], cwd=trained.root, stderr=subprocess.PIPE, timeout=PATIENCE
+    )
+    assert (done.returncode, done.stderr) == (3, b"")
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 143), (signal.SIGINT, 130)]
+)
 def test_a_signal_ends_generation_with_its_workers_and_leaves_no_half_written_file(
     sent: signal.Signals, code: int, project: Project
 ) -> None:

@@ -79,6 +79,16 @@ def test_optional_columns_go_first_where_a_terminal_is_narrow() -> None:
     assert "12345" in narrow
 
 
+def test_nothing_of_a_version_or_a_number_is_missing_however_narrow_a_terminal_is() -> None:
+    columns = [Column("version", folds=False), Column("accuracy", "right"), Column("interval")]
+    drawn = _drawn([table(columns, [["random_forest-0001", "97.9 %", "94.8 to 99.1"]])], 24)
+    shown = "".join(drawn.split())
+    for text in ("random_forest-0001", "97.9%", "94.8to99.1"):
+        assert set(text) <= set(shown)
+    digits = sorted(letter for letter in drawn if letter.isdigit())
+    assert digits == sorted("0001979948991")
+
+
 def test_bars_are_for_terminals_only() -> None:
     columns = [Column("name"), Column("", terminal_only=True)]
     block = table(columns, [["x", share_bar(0.5)]], headed=False)

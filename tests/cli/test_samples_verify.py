@@ -24,6 +24,19 @@ def test_verify_exits_with_0_where_all_is_well_and_with_3_where_a_file_was_edite
     assert "edited or damaged" in text.out
 
 
+def test_a_file_that_is_not_ours_is_not_to_be_made_anew(generated: Project, invoke: Invoke) -> None:
+    folder = generated.root / "categories/circle/samples"
+    (folder / "sample_deadbeef_0001.png").write_bytes(b"x")
+    done = invoke("samples", "verify", "--workers", "1", cwd=generated.root)
+    assert done.code == 3
+    assert "What is in no manifest is not ours: move it away." in done.out
+    assert "samples generate" not in done.out
+    (folder / "sample_deadbeef_0001.png").unlink()
+    next(folder.glob("sample_*")).unlink()
+    done = invoke("samples", "verify", "--workers", "1", cwd=generated.root)
+    assert done.out.rstrip().endswith("To make them as they should be: mlforge samples generate")
+
+
 def test_why_names_seed_recipe_and_hashes(generated: Project, invoke: Invoke) -> None:
     path = next(generated.root.glob("categories/circle/samples/sample_*"))
     told = invoke("samples", "why", path, cwd=generated.root)

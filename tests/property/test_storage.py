@@ -25,7 +25,13 @@ from mlforge.storage.tables import TableWriter
 from tests.described import DESCRIBED
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=20)
-CELL = ANY_TEXT | st.integers() | st.floats(allow_nan=False) | st.booleans() | st.none()
+CELL = (
+    ANY_TEXT
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.booleans()
+    | st.none()
+)
 RECORD = st.builds(
     SampleRecord,
     file=st.from_regex(r"sample_[0-9a-f]{8}_[0-9]{4}\.png", fullmatch=True),

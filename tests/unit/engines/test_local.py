@@ -218,6 +218,23 @@ def test_an_interrupted_map_ends_and_leaves_no_process(tmp_path: Path, whom: str
                 os.kill(process, signal.SIGKILL)
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(INTERRUPTED)
+    with subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path)], start_new_session=True
+    ) as parent:
+        try:
+            until(lambda: len(list(tmp_path.glob("*.worker"))) == 2, "two workers")
+            parent.kill()
+            parent.wait(PATIENCE)
+            until(lambda: members(parent.pid) == [], "the end of everything")
+        finally:
+            for process in members(parent.pid):
+                os.kill(process, signal.SIGKILL)
+
+
 def _die(number: int) -> int:
     os.kill(os.getpid(), signal.SIGKILL)
     return number

@@ -269,6 +269,7 @@ def test_the_network_and_its_vote_with_a_forest_learn_from_them(generated: Proje
 
 
 def test_a_model_on_learned_features_is_reproduced(generated: Project) -> None:
+    shorten(generated)
     version = train(generated).best.version
     assert generated.reproduce(version).verdict == "same"
     path = generated.artifacts.models / version / NETWORK
@@ -278,6 +279,7 @@ def test_a_model_on_learned_features_is_reproduced(generated: Project) -> None:
 
 
 def test_what_was_chosen_is_reproduced(generated: Project) -> None:
+    shorten(generated)
     version = train(generated, features=("auto",), models=("random_forest",)).best.version
     assert generated.reproduce(version).verdict == "same"
 
@@ -405,6 +407,7 @@ def test_a_broken_memory_of_step_times_is_measured_again(
 
 
 def test_the_costly_diagnostics_learn_anew_too(generated: Project) -> None:
+    shorten(generated)
     version = train(generated).best.version
     deep = generated.evaluate_deep(version)
     assert deep.curve is not None
