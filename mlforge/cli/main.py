@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -25,10 +26,11 @@ BUG = 70
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 TERMINATED = 143
+_PACKAGE = f"{Path(__file__).resolve().parents[1]}{os.sep}"
 
 
 class _Terminated(BaseException):
-    """SIGTERM, as an exception: whatever cleans up on the way out does so."""
+    """SIGTERM or SIGHUP, as an exception: whatever cleans up on the way out does so."""
 
 
 @dataclass(frozen=True)
@@ -196,11 +198,12 @@ def _tell_bug(edge: _Edge, error: Exception) -> int:
     import traceback
 
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if f"{os.sep}mlforge{os.sep}" in frame.filename]
+    ours = [frame for frame in frames if frame.filename.startswith(_PACKAGE)]
     where = ""
     if ours or frames:
         frame = (ours or frames)[-1]
-        file = frame.filename.rpartition(f"{os.sep}mlforge{os.sep}")[2]
+        name = Path(frame.filename).name
+        file = frame.filename.removeprefix(_PACKAGE) if ours else name
         where = f" ({file}, line {frame.lineno}, in {frame.name})"
     text = f"a bug in mlforge: {type(error).__name__}: {error}{where}"
     hint = "please report what this prints" if edge.debug else "run again with --debug"
