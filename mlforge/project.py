@@ -114,7 +114,7 @@ class Project:
         """Return an overview of each category."""
         from mlforge.workflows.categories import list_categories
 
-        return list_categories(self.workspace)
+        return list_categories(self.workspace, self.reporter)
 
     def add_category(
         self, code: str, files: Sequence[Path] = (), new: NewCategory | None = None

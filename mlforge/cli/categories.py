@@ -154,11 +154,8 @@ def list_(session: Session) -> None:
     """List the categories with their seeds and samples."""
     from mlforge.cli.blocks import Cell, Column, Line, Row, table
     from mlforge.cli.render import next_steps, plain_value
-    from mlforge.core.names import printable
 
     found = session.project.categories()
-    for code in session.project.workspace.layout.lost_categories():
-        session.reporter.warn(f"categories/{printable(code)}: there are seeds and no config.json")
     blocks: list[Block] = [Line("No categories yet.")]
     if found:
         columns = [

@@ -66,13 +66,7 @@ def init(
     from mlforge.cli.render import count, next_steps, shown_path
     from mlforge.project import Project
 
-    had_gitignore = (folder / ".gitignore").exists()
     project = Project.init(folder, modality=modality, example=example, reporter=session.reporter)
-    if had_gitignore:
-        session.reporter.warn(
-            ".gitignore was there and is left as it is; add to it: /artifacts/ and "
-            "/categories/*/samples/"
-        )
     codes = [category.code for category in project.categories()]
     document = {
         "project": str(folder),

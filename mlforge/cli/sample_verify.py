@@ -88,10 +88,9 @@ def _verify_blocks(found: list[VerifiedCategory]) -> list[Block]:
     n_samples = sum(category.n_verified for category in found)
     if all(category.ok for category in found):
         return [*blocks, Line(f"Verified {count(n_samples, 'sample')}, byte for byte.", "good")]
-    if any(c.missing or c.changed or c.differs or c.problems for c in found):
-        remake = "mlforge samples generate"
-        if any(c.changed or c.differs or c.problems for c in found):
-            remake += " --force"
+    are_wrong = any(c.changed or c.differs or c.problems for c in found)
+    if are_wrong or any(c.missing for c in found):
+        remake = f"mlforge samples generate{' --force' if are_wrong else ''}"
         blocks.append(Line(f"To make them as they should be: {remake}", "warning"))
     if any(c.unlisted for c in found):
         blocks.append(Line("What is in no manifest is not ours: move it away.", "warning"))

@@ -18,8 +18,6 @@ __all__ = ["json_schema", "validated"]
 T = TypeVar("T")
 # How Pydantic names the member of a union that it tried, in a location.
 _UNION_MEMBER = re.compile(r"\[|^(str|int|float|constrained-\w+)$")
-# How it names the number of items that are needed.
-_LENGTH = re.compile(r"at least (\d+)")
 _UNKNOWN_KEY = {"extra_forbidden", "unexpected_keyword_argument"}
 
 
@@ -73,7 +71,7 @@ def _adapter(schema: type[T]) -> TypeAdapter[T]:
 
 def _explain(error: ValidationError, schema: type[Any]) -> tuple[list[str], str]:
     lines, hint = [], ""
-    for item in error.errors(include_url=False, include_context=False):
+    for item in error.errors(include_url=False):
         path = _path(item["loc"])
         if item["type"] in _UNKNOWN_KEY:
             name = str(item["loc"][-1])
@@ -83,7 +81,7 @@ def _explain(error: ValidationError, schema: type[Any]) -> tuple[list[str], str]
         else:
             message = item["msg"].removeprefix("Value error, ")
             if item["type"] == "too_short":
-                message = f"give at least {_LENGTH.findall(message)[0]}"
+                message = f"give at least {item['ctx']['min_length']}"
             message = message[:1].lower() + message[1:]
             given = item["input"]
             shown = "" if isinstance(given, dict | list) else f" (got {_shorten(given)})"

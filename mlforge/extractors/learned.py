@@ -168,17 +168,16 @@ class Learned(LearningExtractor):
 
     def with_steps(self, n_steps: int) -> Self:
         """Return it with another number of batches."""
-        changed = copy.copy(self)
-        changed.config = dataclasses.replace(self.config, steps=n_steps)
-        return changed
+        return self._with(steps=n_steps)
 
     def smaller(self) -> Self | None:
         """Return it with examples brought to the next smaller of some sides."""
         side = max((side for side in _SIDES if side < self.config.side), default=None)
-        if side is None:
-            return None
+        return None if side is None else self._with(side=side)
+
+    def _with(self, **parameters: int) -> Self:
         changed = copy.copy(self)
-        changed.config = dataclasses.replace(self.config, side=side)
+        changed.config = dataclasses.replace(self.config, **parameters)
         return changed
 
     def _plan_for(self, training: TrainingSet) -> NetworkPlan:

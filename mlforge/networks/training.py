@@ -100,7 +100,7 @@ def train_network(
     # On a CUDA device too the same draws are to give the same network.
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = _device()
     network = _network(plan, rng).to(device, memory_format=torch.channels_last)
     network.train()
     optimizer = torch.optim.AdamW(
@@ -132,10 +132,15 @@ def device_name() -> str:
     """
     import torch
 
-    on_cuda = torch.cuda.is_available()
-    device = torch.device("cuda" if on_cuda else "cpu")
-    name = torch.cuda.get_device_name() if on_cuda else "cpu"
+    device = _device()
+    name = torch.cuda.get_device_name() if device.type == "cuda" else device.type
     return f"{name}, {'bfloat16' if _has_bfloat16(device) else 'float32'}"
+
+
+def _device() -> torch.device:
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _has_bfloat16(device: torch.device) -> bool:

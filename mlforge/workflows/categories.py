@@ -28,7 +28,7 @@ from mlforge.storage.locking import exclusive
 from mlforge.storage.manifest import read_outline
 from mlforge.techniques import TECHNIQUES
 from mlforge.workflows.seed_files import GivenFiles, examples_in, given_files, inspect_files
-from mlforge.workflows.workspace import Category, Workspace
+from mlforge.workflows.workspace import Category, Workspace, lost_category
 
 __all__ = [
     "AddedCategory",
@@ -223,8 +223,10 @@ def class_name(folder: Path) -> str:
     return folder.name.encode("utf-8", "replace").decode()
 
 
-def list_categories(workspace: Workspace) -> list[CategoryOverview]:
-    """Return an overview of each category; an empty list where there are none."""
+def list_categories(workspace: Workspace, reporter: Reporter) -> list[CategoryOverview]:
+    """Return an overview of each category; warn of folders that are none any more."""
+    for code in workspace.layout.lost_categories():
+        reporter.warn(lost_category(code))
     overviews = []
     for code in workspace.layout.category_codes():
         category = workspace.category(code)

@@ -71,22 +71,20 @@ def make_extractors(
     MissingExtraError
         If what one needs to be fitted is not installed.
     """
-    settings = workspace.settings.features
-    # Also of those that are not used: a wrong key would be found when nobody expects it.
-    for name, parameters in settings.parameters.items():
-        EXTRACTORS.get(name, workspace.modality.name, "mlforge.toml: [features]").configured(
-            parameters, f"mlforge.toml: [features.{name}]"
-        )
+    settings, modality = workspace.settings.features, workspace.modality
     where = "mlforge.toml: features.use" if {*names} <= {*settings.use} else "--features"
-    made = [
-        EXTRACTORS.get(name, workspace.modality.name, where)
-        .configured(settings.parameters.get(name, {}), f"mlforge.toml: [features.{name}]")
-        .bound_to(workspace.modality)
-        for name in dict.fromkeys(names or settings.use)
-    ]
-    for extractor in made if learning else ():
-        extractor.require_modules(extractor.fits_with)
-    return made
+    chosen = dict.fromkeys(names or settings.use, where)
+    # Also what is not used is checked: a wrong key would be found when nobody expects it.
+    known = dict.fromkeys(settings.parameters, "mlforge.toml: [features]")
+    made = {
+        name: EXTRACTORS.get(name, modality.name, source).configured(
+            settings.parameters.get(name, {}), f"mlforge.toml: [features.{name}]"
+        )
+        for name, source in (known | chosen).items()
+    }
+    for name in chosen if learning else ():
+        made[name].require_modules(made[name].fits_with)
+    return [made[name].bound_to(modality) for name in chosen]
 
 
 def extract_features(

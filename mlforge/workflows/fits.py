@@ -24,7 +24,7 @@ from mlforge.workflows.model_choice import Candidate
 from mlforge.workflows.model_fit import fit_graph, fit_part
 from mlforge.workflows.splits import Purpose, Split, TrainingData
 
-__all__ = ["FittedModel", "TrainingJob", "n_steps", "run_fits"]
+__all__ = ["FittedModel", "TrainingJob", "n_steps", "run_fits", "used_features"]
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class _Results:
             for (fingerprint, *_), f in self.fitted.items()
             if fingerprint == job.fingerprint
         ]
-        used = _used([job])
+        used = used_features([job])
         taken += [
             features.seconds
             for features in self.features.values()
@@ -146,8 +146,8 @@ def n_steps(data: TrainingData, jobs: Sequence[TrainingJob]) -> int:
     models = sum(len(folds) * len(job.candidates) + len(rest) for job in jobs)
     models += sum(len(inner) * len(job.candidates) for job in open_jobs)
     everywhere = len(folds) + len(rest)
-    learned = everywhere * data.source.n_steps(_used(jobs))
-    return models + learned + len(inner) * data.source.n_steps(_used(open_jobs))
+    learned = everywhere * data.source.n_steps(used_features(jobs))
+    return models + learned + len(inner) * data.source.n_steps(used_features(open_jobs))
 
 
 def run_fits(
@@ -167,9 +167,9 @@ def run_fits(
     folds, inner, rest = _by_need(data)
     settled = [job for job in jobs if _is_settled(job)]
     contested = [job for job in jobs if not _is_settled(job)]
-    needs = [(split, _used(jobs)) for split in folds]
-    needs += [(split, _used(settled)) for split in rest]
-    needs += [(split, _used(contested)) for split in inner]
+    needs = [(split, used_features(jobs)) for split in folds]
+    needs += [(split, used_features(settled)) for split in rest]
+    needs += [(split, used_features(contested)) for split in inner]
     _fit_features(data, needs, engine, advance, results)
     # The long fits first: the last worker to finish then waits the least for the others.
     first = [_Fit(job, job.candidates[0], split) for job in settled for split in rest]
@@ -182,9 +182,9 @@ def run_fits(
         for job, choice in zip(jobs, choices, strict=True)
     ]
     # What only candidates that were not chosen learn from is not learned from everything.
-    late = {name for candidate in chosen for name in candidate.features} - _used(settled)
+    late = {name for candidate in chosen for name in candidate.features} - used_features(settled)
     _fit_features(data, [(split, late) for split in rest if late], engine, advance, results)
-    advance(len(rest) * data.source.n_steps(_used(jobs) - _used(settled) - late))
+    advance(len(rest) * data.source.n_steps(used_features(jobs) - used_features(settled) - late))
     last = [
         _Fit(job, candidate, split)
         for job, candidate in zip(jobs, chosen, strict=True)
@@ -209,7 +209,7 @@ def _by_need(data: TrainingData) -> tuple[list[Split], list[Split], list[Split]]
     return folds, inner, [split for split in data.splits if split.purpose not in contested]
 
 
-def _used(jobs: Sequence[TrainingJob]) -> set[str]:
+def used_features(jobs: Sequence[TrainingJob]) -> set[str]:
     """Return the names of the extractors that jobs learn from."""
     return {name for job in jobs for candidate in job.candidates for name in candidate.features}
 

@@ -27,9 +27,10 @@ from mlforge.storage.layout import Layout, find_root
 
 __all__ = ["InitOptions", "init"]
 
-
 _UNSEEN = "unseen"
 """Where pictures of an example that are no seeds go."""
+_REMADE = ("/artifacts/", "/categories/*/samples/")
+"""What can be made again, and belongs under no version control."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,15 @@ def init(root: Path, options: InitOptions, reporter: Reporter) -> None:
             _write_category(staged, category)
             advance()
     make_folder(layout.artifacts)
-    for made in staged.root.iterdir():
+    for made in sorted(staged.root.iterdir()):
         move(made, root / made.name)
     remove_folder(staged.root)
-    if not (root / ".gitignore").exists():
-        write_text(root / ".gitignore", "/artifacts/\n/categories/*/samples/\n")
+    if (root / ".gitignore").exists():
+        reporter.warn(
+            f".gitignore was there and is left as it is; add to it: {' and '.join(_REMADE)}"
+        )
+    else:
+        write_text(root / ".gitignore", "".join(f"{line}\n" for line in _REMADE))
     # Last: a folder is a project once its settings are there.
     write_text(layout.settings, settings_template(options.modality))
 

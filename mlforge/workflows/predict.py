@@ -100,9 +100,8 @@ class Predictor:
         try:
             return cls(store.load(chosen))
         except ArtifactError as error:
-            if chosen == version or chosen not in {
-                a.version for a in store.aliases.read().values()
-            }:
+            named = {alias.version for alias in store.aliases.read().values()}
+            if chosen == version or chosen not in named:
                 raise
             # Training again moves no alias.
             other = "or use another: mlforge models promote VERSION"

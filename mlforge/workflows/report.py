@@ -24,7 +24,7 @@ from mlforge.report import (
 )
 from mlforge.storage.artifact_manifest import AGAIN
 from mlforge.storage.files import make_folder, write_text
-from mlforge.workflows.activation import activation_cards
+from mlforge.workflows.activation_cards import activation_cards
 from mlforge.workflows.deep import stored_deep
 from mlforge.workflows.feature_choice import learning_extractors
 from mlforge.workflows.gates import asked_gates

@@ -42,20 +42,23 @@ class SeedPictures:
         self._image = MODALITIES.get("image")()
         self._made: dict[tuple[str, int], bytes | None] = {}
         # Models of one training show mostly the same few seeds in full.
-        self.example = lru_cache(_N_KEPT)(self._example)
+        self._recent = lru_cache(_N_KEPT)(self._decoded)
 
     def load(self, digest: str, side: int) -> bytes | None:
         """Return a seed's picture of `side` pixels, encoded; None where there is none."""
         key = (digest, side)
         if key not in self._made:
-            example = self._example(digest)
+            example = self._decoded(digest)
             self._made[key] = (
                 None if example is None else self.encode(self.modality.thumbnail(example, side))
             )
         return self._made[key]
 
-    def _example(self, digest: str) -> Any | None:
+    def example(self, digest: str) -> Any | None:
         """Return a decoded seed; None where it is gone or unreadable."""
+        return self._recent(digest)
+
+    def _decoded(self, digest: str) -> Any | None:
         path = self._paths.get(digest)
         if path is None:
             return None

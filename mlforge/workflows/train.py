@@ -15,13 +15,13 @@ from mlforge.errors import ArtifactError
 from mlforge.evaluation.gates import GateAnswer, check_gate_categories
 from mlforge.extractors import Extractor
 from mlforge.storage.locking import exclusive
-from mlforge.workflows.activation import activation_cards
+from mlforge.workflows.activation_cards import activation_cards
 from mlforge.workflows.dataset import Dataset, folder_dataset, project_dataset
 from mlforge.workflows.feature_choice import feature_sets, learning_extractors
 from mlforge.workflows.feature_source import feature_source
 from mlforge.workflows.features import make_extractors
 from mlforge.workflows.fingerprint import fingerprint
-from mlforge.workflows.fits import TrainingJob, n_steps, run_fits
+from mlforge.workflows.fits import TrainingJob, n_steps, run_fits, used_features
 from mlforge.workflows.gates import AskedGates, asked_gates, has_failed, judged
 from mlforge.workflows.model_choice import plan_contests
 from mlforge.workflows.pace import paced
@@ -214,7 +214,7 @@ def _train(
     reporter: Reporter,
 ) -> list[TrainedModel]:
     settings = workspace.settings
-    used = {name for job in jobs for candidate in job.candidates for name in candidate.features}
+    used = used_features(jobs)
     data = training_data(
         feature_source(
             workspace, [e for e in extractors if e.name in used], dataset, engine, reporter

@@ -21,7 +21,7 @@ from mlforge.storage.files import read_bytes, read_start, real_path
 from mlforge.storage.layout import Layout
 from mlforge.workflows.seed_files import above_limit
 
-__all__ = ["Category", "SeedFolder", "Workspace", "group_of", "read_seeds"]
+__all__ = ["Category", "SeedFolder", "Workspace", "group_of", "lost_category", "read_seeds"]
 
 # A character of a file name; a line break is one too.
 _ANY = "[^/]"
@@ -175,7 +175,7 @@ class Workspace:
         lost = [] if codes else self.layout.lost_categories()
         if lost:
             raise ConfigError(
-                f"categories/{printable(lost[0])}: there are seeds and no config.json",
+                lost_category(lost[0]),
                 "restore it, or: mlforge categories add "
                 f"{printable(lost[0])}, or move the folder away",
             )
@@ -203,6 +203,11 @@ class Workspace:
                 start = read_start(path, self.modality.start_bytes)
                 versions |= self.modality.versions_for(start)
         return versions
+
+
+def lost_category(code: str) -> str:
+    """Return what is to be said of a folder of seeds that has lost its configuration."""
+    return f"categories/{printable(code)}: there are seeds and no config.json"
 
 
 def read_seeds(

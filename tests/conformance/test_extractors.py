@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, load_model_from_string, numpy_helper
 
 from mlforge.core.component import ComponentConfig
 from mlforge.errors import ArtifactError
-from mlforge.extractors import EXTRACTORS, Extractor, LearningExtractor, activation_maps
+from mlforge.extractors import EXTRACTORS, Extractor, activation_maps
 from mlforge.extractors.learned import Learned, LearnedConfig
 from mlforge.modalities import MODALITIES
 from mlforge.networks.graph import network_graph
@@ -37,6 +37,7 @@ from mlforge.testing.extractors import (
     check_travels,
     check_versions,
 )
+from tests.learning import LearnsNothing
 
 Check = Callable[[ExtractorCase], None]
 GOLDEN = {
@@ -269,22 +270,10 @@ class HoldsAGenerator(Sound):
         self.pending = (number for number in range(3))
 
 
-class SeesMoreThanItReduces(Sound, LearningExtractor):
+class SeesMoreThanItReduces(Sound, LearnsNothing):
     def reduced(self, example: Any) -> npt.NDArray[Any]:
         small: npt.NDArray[Any] = example[:2, :2]
         return small
-
-    def fit(self, training: Any, rng: Any, advance: Any) -> Any:
-        return self
-
-    def seconds_a_step(self, training: Any) -> float:
-        return 1.0
-
-    def device(self) -> str:
-        return "cpu"
-
-    def with_steps(self, n_steps: int) -> Any:
-        return self
 
 
 class ReducesToAnySize(SeesMoreThanItReduces):

@@ -12,41 +12,18 @@ import numpy.typing as npt
 import pytest
 
 from mlforge.evaluation.records import Evaluation, SeedOutcome
-from mlforge.extractors import Extractor, LearningExtractor
+from mlforge.extractors import Extractor
 from mlforge.modalities import MODALITIES
-from mlforge.workflows.activation import MAX_CATEGORIES, activation_cards
+from mlforge.workflows.activation_cards import MAX_CATEGORIES, activation_cards
 from mlforge.workflows.seed_pictures import SeedPictures
+from tests.learning import LearnsNothing
 from tests.unit.report.conftest import MakeData
 
 IMAGE = MODALITIES.get("image")()
 
 
-class Learns(LearningExtractor):
+class Learns(LearnsNothing):
     """Finds categories of an even number everywhere, and is against all others."""
-
-    name = "learns"
-    modality = "image"
-
-    def names(self) -> list[str]:
-        return ["learns_it"]
-
-    def extract(self, examples: Any) -> npt.NDArray[np.float32]:
-        return np.zeros((len(examples), 1), np.float32)
-
-    def reduced(self, example: Any) -> npt.NDArray[Any]:
-        return np.zeros(1)
-
-    def fit(self, training: Any, rng: Any, advance: Any) -> Any:
-        return self
-
-    def seconds_a_step(self, training: Any) -> float:
-        return 1.0
-
-    def device(self) -> str:
-        return "cpu"
-
-    def with_steps(self, n_steps: int) -> Any:
-        return self
 
     def activation_map(self, example: Any, category: int) -> npt.NDArray[np.float32]:
         found = np.zeros((4, 4), np.float32)

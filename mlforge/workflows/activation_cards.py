@@ -1,4 +1,4 @@
-"""Where in examples what was learned finds the categories: class-activation maps."""
+"""Which seeds a report shows with where what was learned finds their category."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def activation_cards(
     for code in sorted(weakest[:MAX_CATEGORIES]):
         number = scores.codes.index(code)
         seeds = sorted(by_code[code], key=lambda s: (-s.probabilities[number], s.file))
-        for seed in dict.fromkeys([*seeds[:1], *seeds[-1:]]):
+        for seed in dict.fromkeys((seeds[0], seeds[-1])):
             cards += _cards(learned, seed, number, pictures)
     return tuple(cards)
 
