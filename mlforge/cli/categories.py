@@ -293,7 +293,8 @@ def remove(
     from mlforge.cli.render import shown_path
 
     chosen = session.ask(code, "CODE")
-    session.project.category_config(chosen)
+    # Not read: a category whose configuration is broken can be removed too.
+    session.project.workspace.require_category(chosen)
     if not yes:
         if not session.can_ask:
             raise ConfigError(

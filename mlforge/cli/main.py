@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import errno
+import io
 import os
 import signal
 import sys
@@ -82,9 +83,12 @@ class _Edge:
 
 def main() -> NoReturn:
     """Run mlforge on the process's arguments and leave with the exit code."""
-    if sys.stdout is None or sys.stderr is None:
-        # There is nobody to tell, or nothing to tell it by.
-        os._exit(StorageError.exit_code)
+    if sys.stderr is None:
+        # Whoever closed it wants no messages.
+        sys.stderr = io.StringIO()
+    if sys.stdout is None:
+        message("error", f"stdout: {os.strerror(errno.EBADF)}")
+        sys.exit(StorageError.exit_code)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -19,7 +19,7 @@ _N_STAGES = 5
 _WIDEST = 4
 STRIDE = 2 ** (_N_STAGES - 1)
 """How far apart the places are that the last convolution sees, in places of an array."""
-ACTIVATIONS = "evidence"
+ACTIVATIONS = "activations"
 """The output of a network's graph that holds the class-activation maps."""
 
 

@@ -87,7 +87,9 @@ def plan_contests(
     """
     # Also of those that are not trained: a wrong key would be found when nobody expects it.
     for name, values in settings.models.items():
-        MODELS.get(name, where="mlforge.toml: [models]").configured(values, f"parameters of {name}")
+        MODELS.get(name, where="mlforge.toml: [models]").configured(
+            values, f"mlforge.toml: [models.{name}]"
+        )
     given = _parameters(parameters)
     where = "--model" if asked else "mlforge.toml: train.models"
     names = list(dict.fromkeys(asked or settings.train.models))

@@ -51,6 +51,15 @@ def test_findings_of_several_categories_are_counted_by_category(
     assert "warning: blurred (9: circle 8, triangle 1)" in told
 
 
+def test_a_category_whose_configuration_is_broken_can_be_removed(
+    invoke: Run, project: Project
+) -> None:
+    (project.root / "categories/circle/config.json").write_text("{")
+    done = invoke("categories", "remove", "circle", "--yes", cwd=project.root)
+    assert done.code == 0
+    assert (project.root / "artifacts/removed/circle/config.json").read_text() == "{"
+
+
 def test_a_category_that_lost_its_configuration_is_told(invoke: Run, project: Project) -> None:
     (project.root / "categories/circle/config.json").unlink()
     done = invoke("categories", "list", cwd=project.root)

@@ -123,7 +123,21 @@ def test_without_an_output_there_is_an_exit_code(trained: Project) -> None:
     done = subprocess.run(
         ["bash", "-c", closed], cwd=trained.root, stderr=subprocess.PIPE, timeout=PATIENCE
     )
-    assert (done.returncode, done.stderr) == (3, b"")
+    assert done.returncode == 3
+    assert done.stderr.startswith(b"error: stdout: ")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_without_a_stream_for_messages_a_command_does_its_work(
+    trained: Project, draw: Draw
+) -> None:
+    (trained.root / "new.png").write_bytes(draw("circle", 9))
+    closed = f'"{sys.executable}" -m mlforge predict new.png missing.png --json 2>&-'
+    done = subprocess.run(
+        ["bash", "-c", closed], cwd=trained.root, stdout=subprocess.PIPE, timeout=PATIENCE
+    )
+    assert done.returncode == 10
+    assert [line[:10] for line in done.stdout.splitlines()] == [b'{"schema":'] * 2
 
 
 @pytest.mark.parametrize(

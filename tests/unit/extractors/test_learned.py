@@ -76,6 +76,7 @@ def test_the_graph_computes_what_the_network_did() -> None:
         if number < len(network.layers) - 1:
             value = torch.nn.functional.max_pool2d(value, 2)
     graph = OnnxGraph(network_graph(network, SIDE), "test")
+    assert graph.outputs == ("features", "activations")
     features = value.mean(dim=(2, 3)).numpy()
     np.testing.assert_allclose(graph.run(arrays), features, rtol=1e-4, atol=1e-5)
     # The mean of a category's map is what the head said of it, less what it said of all of them.
