@@ -106,12 +106,14 @@ def main() -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
     edge = _Edge.of(arguments)
+    told = False
     try:
         try:
             code = _invoke(arguments)
             sys.stdout.flush()
         except BaseException as error:  # noqa: BLE001 - the one edge: whatever it is, it is told
             code = _tell(edge, error)
+            told = not edge.as_json
         sys.stdout.flush()
     except BrokenPipeError:
         _close_stdout()
@@ -119,6 +121,8 @@ def run(arguments: Sequence[str]) -> int:
     # What an error that is told has cannot be told there either.
     except OSError as error:
         _close_stdout()
+        if told:
+            return code
         message("error", f"stdout: {os.strerror(error.errno or errno.EIO)}")
         return StorageError.exit_code
     return code

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, get_type_hints
 
+from mlforge.core.extras import install_command
 from mlforge.core.validation import validated
 from mlforge.errors import MissingExtraError
 
@@ -130,8 +131,7 @@ class Component:
     @classmethod
     def install_command(cls) -> str:
         """Return the command that installs what the component needs."""
-        extra = f"[{cls.extra}]" if cls.extra else ""
-        return f'python -m pip install "{cls.distribution}{extra}"'
+        return install_command(cls.distribution, cls.extra)
 
     @classmethod
     def require_available(cls) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import signal
 import time
 from collections import deque
@@ -14,9 +16,11 @@ from itertools import chain, islice
 from threading import Thread
 from typing import Generic, TypeVar
 
+from mlforge.core.import_path import child_environment, inherited
+from mlforge.core.reporting import Reporter
 from mlforge.errors import ConfigError, EngineError, MlforgeError
 
-__all__ = ["LocalEngine", "Outcome"]
+__all__ = ["LocalEngine", "Outcome", "why_no_processes"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -47,6 +51,8 @@ class LocalEngine:
     ----------
     workers
         How many run side by side; None for one a processor.
+    reporter
+        Is warned where several workers are asked for and this machine allows one.
 
     Raises
     ------
@@ -54,12 +60,13 @@ class LocalEngine:
         If `workers` is below 1.
     """
 
-    def __init__(self, workers: int | None = None) -> None:
+    def __init__(self, workers: int | None = None, reporter: Reporter | None = None) -> None:
         if workers is not None and workers < 1:
             raise ConfigError(
                 f"--workers {workers}: at least 1", "leave it out for one a processor"
             )
         self.workers = workers or available_processors()
+        self._reporter = reporter
 
     def map(
         self, function: Callable[[Item], Value], items: Iterable[Item]
@@ -68,20 +75,21 @@ class LocalEngine:
 
         Items should be chunks of work that say where their data is rather than hold it. They are
         taken as workers become free, a few ahead, so that there may be more than memory holds. An
-        `MlforgeError` is its item's outcome; any other exception is raised.
+        `MlforgeError` is its item's outcome; any other exception is raised. Where processes cannot
+        be started, the items are worked through in this one.
 
         Raises
         ------
         EngineError
-            If a worker process is killed.
+            If a worker process ends before its work does.
         """
         remaining = iter(items)
         first = list(islice(remaining, self.workers)) if self.workers > 1 else []
         remaining = chain(first, remaining)
-        if len(first) <= 1:
+        pool = self._pool(len(first)) if len(first) > 1 else None
+        if pool is None:
             yield from (_outcome(function, item) for item in remaining)
             return
-        pool = _Pool(len(first))
         waiting: deque[Future[Outcome[Value]]] = deque()
         try:
             while True:
@@ -90,15 +98,23 @@ class LocalEngine:
                 if not waiting:
                     return
                 yield waiting.popleft().result()
-        except BrokenExecutor:
+        except BrokenExecutor as error:
             waiting.clear()
-            raise EngineError(
-                "a worker process ended without a word; too little memory is the usual cause",
-                "run the same command again with --workers 1",
-            ) from None
+            raise _ended(error) from None
         finally:
             if waiting:
                 pool.stop(waiting)
+
+    def _pool(self, workers: int) -> _Pool | None:
+        """Return worker processes; None, and a warning, where this machine allows none."""
+        try:
+            return _Pool(workers)
+        except _NoProcessesError as error:
+            if self._reporter is not None:
+                self._reporter.warn(f"one worker instead of {self.workers}: {error}")
+            # Said once, and not tried again.
+            self.workers = 1
+            return None
 
     def map_threads(
         self, function: Callable[[Item], Value], items: Sequence[Item]
@@ -127,21 +143,83 @@ def available_processors() -> int:
     return os.cpu_count() or 1
 
 
+class _NoProcessesError(Exception):
+    """Worker processes cannot be started on this machine, or by this process."""
+
+
+def why_no_processes() -> str:
+    """Return why no worker processes can be started here; empty where they can."""
+    try:
+        with _starting():
+            from joblib.externals.loky.backend.synchronize import Lock
+
+            # What the queues between processes are made of.
+            Lock()
+    except _NoProcessesError as error:
+        return str(error)
+    return ""
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    """Start what the first worker needs, and tell why where that cannot be.
+
+    Raises
+    ------
+    _NoProcessesError
+        If the processes' queues cannot be made.
+    """
+    import multiprocessing
+
+    if multiprocessing.current_process().daemon:
+        raise _NoProcessesError(
+            "a daemonic process (of a pool or a task queue) may start no others"
+        )
+    try:
+        from multiprocessing import resource_tracker
+
+        from joblib.externals.loky.backend import resource_tracker as loky_tracker
+
+        with inherited():
+            resource_tracker.ensure_running()
+            loky_tracker.ensure_running()
+        yield
+    except ImportError:
+        raise _NoProcessesError("this Python has no semaphores") from None
+    except OSError as error:
+        reason = os.strerror(error.errno or errno.EIO)
+        raise _NoProcessesError(f"no semaphore can be made in /dev/shm: {reason}") from None
+
+
+def _ended(error: BrokenExecutor) -> EngineError:
+    """Return what is known of the worker processes that ended, and nothing that is not."""
+    ends = re.findall(r"([A-Z]+)\((-?\d+)\)", str(error).partition("exit codes of the workers")[2])
+    again = "run the same command again with --workers 1"
+    if any(name == "SIGKILL" for name, _ in ends):
+        text = "a worker process was killed (SIGKILL), as systems do where memory runs out"
+        return EngineError(text, again)
+    how = ", ".join(
+        f"by the signal {name}" if code.startswith("-") else f"with the exit code {code}"
+        for name, code in dict.fromkeys(ends)
+    )
+    return EngineError(
+        f"a worker process ended before its work did{', ' if how else ''}{how}",
+        f"{again}: then whatever it meets is told",
+    )
+
+
 class _Pool:
     """Worker processes, kept for the next map, that a Ctrl-C reaches through their parent only."""
 
     def __init__(self, workers: int) -> None:
-        from multiprocessing import resource_tracker
+        # Starting the trackers lets interrupts through again, so they come first.
+        with _starting(), _interrupts_held():
+            from joblib.externals.loky import get_reusable_executor
 
-        from joblib.externals.loky import get_reusable_executor
-
-        # Starting it lets interrupts through again, and the first worker needs it.
-        resource_tracker.ensure_running()
-        with _interrupts_held():
             self._executor = get_reusable_executor(
                 workers,
                 # One thread each: the workers are the parallelism; more would fight for processors.
-                env={"OPENCV_FOR_THREADS_NUM": "1"},
+                env={**child_environment(), "OPENCV_FOR_THREADS_NUM": "1"},
                 initializer=_follow,
                 initargs=(os.getpid(),),
             )

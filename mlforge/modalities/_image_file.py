@@ -20,6 +20,7 @@ import numpy.typing as npt
 import PIL.features
 import PIL.Image
 
+from mlforge.core.extras import install_command
 from mlforge.core.names import printable
 from mlforge.errors import MissingDecoderError, SampleError
 from mlforge.modalities import _heif_header as heif_header
@@ -260,10 +261,10 @@ def _check_webp(data: bytes) -> None:
 def _check_heif(kind: Format, data: bytes) -> None:
     """Check that it can be read here, then what it claims: the decoders allocate at once."""
     if kind is _HEIC and importlib.util.find_spec(kind.module) is None:
+        command = install_command("mlforge", "heic")
         raise MissingDecoderError(
-            "a HEIC picture, for which pillow-heif is not installed "
-            '(python -m pip install "mlforge[heic]")',
-            'python -m pip install "mlforge[heic]", or save the picture as JPEG',
+            f"a HEIC picture, for which pillow-heif is not installed ({command})",
+            f"{command}, or save the picture as JPEG",
         )
     if kind is _AVIF and not PIL.features.check("avif"):
         raise MissingDecoderError(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mlforge.core.digest import json_bytes
+from mlforge.core.extras import install_command
 from mlforge.core.names import printable
 from mlforge.core.strict_json import is_count, parse_json
 from mlforge.errors import ConfigError, DataError, MissingExtraError
@@ -243,7 +244,7 @@ def require_table_format(file_format: str) -> None:
     if file_format == "parquet" and importlib.util.find_spec("pyarrow") is None:
         raise MissingExtraError(
             "--format parquet needs pyarrow, which is not installed",
-            'python -m pip install "mlforge[parquet]"',
+            install_command("mlforge", "parquet"),
         )
 
 

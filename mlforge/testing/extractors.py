@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlforge.core.digest import canonical_json
+from mlforge.core.import_path import child_environment
 from mlforge.core.validation import json_schema, validated
 from mlforge.errors import ConfigError
 from mlforge.extractors import Extractor, LearningExtractor
@@ -224,12 +225,16 @@ def check_import(case: ExtractorCase) -> None:
     """Hold that importing it imports nothing heavy, in a process of its own."""
     module = type(case.extractor).__module__
     code = (
-        f"import importlib, sys; sys.path[:] = {sys.path!r}; importlib.import_module({module!r}); "
+        f"import importlib, sys; importlib.import_module({module!r}); "
         f"print(*sorted(set({_TOO_HEAVY!r}) & set(sys.modules)))"
     )
     # The command is this interpreter and code that is made here.
     done = subprocess.run(  # noqa: S603 - see above
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     _hold(done.returncode == 0, case, f"{module} cannot be imported: {done.stderr.strip()}")
     found = done.stdout.split()

@@ -206,7 +206,7 @@ def batch(
         If a worker process is killed; what was written until then is kept.
     """
     started = time.perf_counter()
-    engine = LocalEngine(options.workers)
+    engine = LocalEngine(options.workers, reporter)
     require_table_format(options.file_format)
     job = _job(store, folder, output, options)
     noted = _noted(job, options, reporter)

@@ -148,7 +148,7 @@ def _seeds_of_others(workspace: Workspace, chosen: Sequence[str]) -> dict[str, S
 def _look(workspace: Workspace, found: Mapping[str, SeedFolder], reporter: Reporter) -> _Sight:
     seeds = tuple(seed for folder in found.values() for seed in folder.seeds)
     owners = tuple(code for code, folder in found.items() for _ in folder.seeds)
-    looks = look_at(workspace, seeds, LocalEngine(), reporter)
+    looks = look_at(workspace, seeds, LocalEngine(reporter=reporter), reporter)
     near = find_near_duplicates(workspace.modality, seeds, looks, owners)
     return _Sight(seeds, owners, tied_groups(seeds, near), looks, near)
 

@@ -138,7 +138,7 @@ def _parts(workspace: Workspace, version: str, reporter: Reporter) -> list[_Part
         )
     for extractor in predictor.extractors:
         extractor.require_modules(extractor.fits_with)
-    engine = LocalEngine()
+    engine = LocalEngine(reporter=reporter)
     dataset = project_dataset(workspace, engine, reporter)
     _require_unchanged(workspace, version, manifest, evaluation, dataset)
     settings = workspace.settings

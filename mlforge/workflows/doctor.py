@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-import re
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -12,9 +12,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+from mlforge.core.component import Component
+from mlforge.core.extras import extras, install_command, requirements
 from mlforge.core.registry import Registry
 from mlforge.core.reporting import SilentReporter
 from mlforge.core.units import format_size
+from mlforge.engines.local import available_processors, why_no_processes
 from mlforge.errors import MlforgeError
 from mlforge.extractors import EXTRACTORS
 from mlforge.generators import GENERATORS
@@ -74,6 +77,7 @@ def diagnose(root: Path | None) -> list[Diagnosis]:
     """Look at the interpreter, libraries, extras, plugins and, where there is one, the project."""
     return [
         *_interpreter(),
+        *_processes(),
         *_libraries(),
         *_extras(),
         *_plugins(),
@@ -92,13 +96,24 @@ def _interpreter() -> Iterator[Diagnosis]:
     )
 
 
+def _processes() -> Iterator[Diagnosis]:
+    """Look at whether work can be shared among processes."""
+    reason = why_no_processes()
+    yield Diagnosis(
+        "worker processes",
+        "warning" if reason else "ok",
+        reason or f"{available_processors()}, one a processor",
+        "everything works with one worker, but slower; containers: --shm-size" if reason else "",
+    )
+
+
 def _libraries() -> Iterator[Diagnosis]:
     for name in LIBRARIES:
         version = _version(name)
         if version:
             yield Diagnosis(name, "ok", version)
         else:
-            yield Diagnosis(name, "error", "not installed", "python -m pip install mlforge")
+            yield Diagnosis(name, "error", "not installed", _install(name))
     boosters = {name: _version(name) for name in ("xgboost-cpu", "xgboost")}
     found = {name: version for name, version in boosters.items() if version}
     if len(found) == 2:
@@ -106,44 +121,43 @@ def _libraries() -> Iterator[Diagnosis]:
             "xgboost",
             "error",
             "xgboost and xgboost-cpu are both installed and overwrite each other's files",
-            "python -m pip uninstall -y xgboost xgboost-cpu; python -m pip install mlforge",
+            f"python -m pip uninstall -y xgboost xgboost-cpu; {_install(*boosters)}",
         )
     elif found:
         ((name, version),) = found.items()
         yield Diagnosis("xgboost", "ok", f"{version} ({name})")
     else:
-        yield Diagnosis("xgboost", "error", "not installed", "python -m pip install mlforge")
+        yield Diagnosis("xgboost", "error", "not installed", _install(*boosters))
+
+
+def _install(*names: str) -> str:
+    """Return the command that installs some of what mlforge requires."""
+    required = requirements("mlforge")
+    needed = [required[name] for name in names if name in required]
+    return f"python -m pip install {shlex.join(needed or [*required.values()])}"
 
 
 def _extras() -> Iterator[Diagnosis]:
     """Look at the extras of mlforge and of what is registered."""
-    seen = set()
+    wanted: dict[tuple[str, str], list[type[Component]]] = {
+        ("mlforge", extra): [] for extra in extras("mlforge") if extra != "dev"
+    }
     for registry in _registries():
         for component in registry.components():
-            key = (component.distribution, component.extra)
-            if component.extra is None or key in seen:
-                continue
-            seen.add(key)
-            name = f"extra {component.extra}"
-            missing = [d for d in _brought_by(*key) if not _version(d)]
-            if missing or not component.available():
-                modules = missing or (*component.requires, *component.fits_with)
-                detail = f"not installed: {', '.join(modules)}"
-                fix = component.install_command()
-                yield Diagnosis(name, "ok", f"{detail} (for {component.name})", fix)
-            else:
-                yield Diagnosis(name, "ok", "installed")
-
-
-def _brought_by(distribution: str, extra: str | None) -> list[str]:
-    """Return the distributions that an extra brings."""
-    try:
-        requirements = metadata.requires(distribution) or []
-    except metadata.PackageNotFoundError:
-        return []
-    marker = re.compile(rf"extra\s*==\s*['\"]{re.escape(str(extra))}['\"]")
-    names = (re.match(r"[\w.-]+", text) for text in requirements if marker.search(text))
-    return [name[0] for name in names if name]
+            if component.extra is not None:
+                key = (component.distribution, component.extra)
+                wanted.setdefault(key, []).append(component)
+    for (distribution, extra), components in wanted.items():
+        missing = [name for name in requirements(distribution, extra) if not _version(name)]
+        for component in components:
+            if not missing and not component.available():
+                missing = [*component.requires, *component.fits_with]
+        if not missing:
+            yield Diagnosis(f"extra {extra}", "ok", "installed")
+            continue
+        users = ", ".join(component.name for component in components)
+        detail = f"not installed: {', '.join(missing)}{f' (for {users})' if users else ''}"
+        yield Diagnosis(f"extra {extra}", "ok", detail, install_command(distribution, extra))
 
 
 def _plugins() -> Iterator[Diagnosis]:

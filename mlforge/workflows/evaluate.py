@@ -159,7 +159,7 @@ def _news(
 ) -> _News:
     """Tell what the model was trained on from what is new to it."""
     seeds = [row.seed for row in scored]
-    looks = look_at(workspace, [*examples.seeds, *seeds], LocalEngine(), reporter)
+    looks = look_at(workspace, [*examples.seeds, *seeds], LocalEngine(reporter=reporter), reporter)
     reasons = examples.why_seen(workspace.modality, seeds, looks)
     judged = list(zip(scored, reasons, strict=True))
     return _News(

@@ -314,7 +314,11 @@ class Explainer:
             return None, "the project has no seeds of the model's categories to compare with"
         files = [ExampleFile(seed.path, seed.digest) for _, seed in found]
         features = feature_matrix(
-            workspace, self.predictor.extractors, files, LocalEngine(), self._reporter
+            workspace,
+            self.predictor.extractors,
+            files,
+            LocalEngine(reporter=self._reporter),
+            self._reporter,
         )
         paths = tuple(str(seed.path.relative_to(workspace.root)) for _, seed in found)
         return _Seeds(tuple(code for code, _ in found), paths, features), ""

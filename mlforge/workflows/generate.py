@@ -167,7 +167,7 @@ def generate(workspace: Workspace, options: GenerateOptions, reporter: Reporter)
         raise ConfigError(f"--count {options.count}: at least 0")
     if options.locked and options.count is not None:
         raise ConfigError("--locked with --count: the lock says how many", "leave out --count")
-    engine = LocalEngine(options.workers)
+    engine = LocalEngine(options.workers, reporter)
     if options.dry_run:
         plans = _plans(workspace, options, reporter)
         done = [_summary(plan, plan.kept, ()) for plan in plans]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from mlforge.core.import_path import child_environment
 from mlforge.core.validation import validated
 from mlforge.errors import ArtifactError, ConfigError, MissingExtraError, MlforgeError
 from mlforge.extractors import EXTRACTORS
@@ -75,15 +75,14 @@ def prove_apart(artifact: StoredArtifact) -> Replay:
         If it needs what is not installed.
     """
     files = {MANIFEST: manifest_bytes(artifact.manifest), **artifact.files}
-    # Without -P, a module in the folder where somebody works would be imported.
-    command = [sys.executable, "-P", "-m", __name__, artifact.version, artifact.remedy]
+    command = [sys.executable, "-m", __name__, artifact.version, artifact.remedy]
     command.append(str(_MAX_SECONDS))
     with subprocess.Popen(  # noqa: S603 - this Python, and a version's name
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env=child_environment(),
     ) as child:
         try:
             told, _ = child.communicate(b"".join(pack(files)), timeout=_MAX_SECONDS)

@@ -135,7 +135,7 @@ def reproduce(
         )
     past = _Past(workspace.root, manifest)
     try:
-        changed = _changed_data(past, reporter, LocalEngine(workers), data)
+        changed = _changed_data(past, reporter, LocalEngine(workers, reporter), data)
         if changed:
             return Reproduction(version, "data changed", changed, None)
         again = _train(past, reporter, data, workers)

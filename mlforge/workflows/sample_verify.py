@@ -143,7 +143,7 @@ def verify(
     DataError
         If a category has nothing to make samples from.
     """
-    engine = LocalEngine(workers)
+    engine = LocalEngine(workers, reporter)
     noted = read_lock(workspace.layout.lock_file)
     cases = [_case(workspace, c, noted.get(c.code)) for c in workspace.select(codes)]
     work = [(case, chunk) for case in cases for chunk in _chunks(workspace, case)]

@@ -130,7 +130,7 @@ def train(workspace: Workspace, options: TrainOptions, reporter: Reporter) -> Tr
     contests = plan_contests(settings, options.models, options.parameters, options.tune, sets)
     used = [n for contest in contests for c in contest.candidates for n in c.features]
     extractors = make_extractors(workspace, used, learning=True)
-    engine = LocalEngine(options.workers)
+    engine = LocalEngine(options.workers, reporter)
     with exclusive(workspace.layout.artifacts):
         asked = asked_gates(workspace, (*settings.train.gates, *options.gates))
         dataset = (

@@ -11,7 +11,7 @@ import pytest
 from mlforge import Project
 
 Run = Callable[..., Any]
-INSTALL = 'python -m pip install "mlforge[neural]"'
+INSTALL = "python -m pip install 'torch<3,>=2.6'"
 
 
 @pytest.fixture

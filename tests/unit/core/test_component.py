@@ -134,10 +134,10 @@ def test_a_component_without_its_extra_is_listed_and_cannot_be_made() -> None:
         Rocket.configured({}, "x")
     assert "no_such_module_abc, no_such_package_abc.part" in caught.value.message
     assert "sys" not in caught.value.message
-    assert caught.value.hint == 'python -m pip install "acme[rockets]"'
+    assert caught.value.hint == "install the extra 'rockets' of acme from where you have acme"
     assert caught.value.exit_code == 4
 
 
 def test_a_component_without_an_extra_is_always_there() -> None:
     assert Spring.available()
-    assert Spring.install_command() == 'python -m pip install "mlforge"'
+    assert Spring.install_command().startswith("python -m pip install ")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -241,8 +242,75 @@ def _die(number: int) -> int:
 
 
 def test_a_killed_worker_is_an_engine_error() -> None:
-    with pytest.raises(EngineError, match="worker process"):
+    with pytest.raises(EngineError, match=r"was killed \(SIGKILL\).*memory"):
         list(LocalEngine(2).map(_die, [1, 2, 3, 4]))
+
+
+def _leave(number: int) -> int:
+    os._exit(number)
+
+
+def test_a_worker_that_ends_in_another_way_is_not_said_to_lack_memory() -> None:
+    with pytest.raises(EngineError, match="exit code 7") as caught:
+        list(LocalEngine(2).map(_leave, [7, 7]))
+    assert "memory" not in str(caught.value)
+
+
+IN_A_POOL = """
+import multiprocessing, sys
+from mlforge.core.digest import digest_bytes
+from mlforge.core.reporting import SilentReporter
+from mlforge.engines.local import LocalEngine
+
+def work(_):
+    reporter = SilentReporter()
+    engine = LocalEngine(2, reporter)
+    for _ in range(2):
+        values = [outcome.unwrap() for outcome in engine.map(digest_bytes, [b"a", b"b"])]
+    return values, reporter.warnings
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        values, warnings = pool.apply(work, (0,))
+    assert values == [digest_bytes(b"a"), digest_bytes(b"b")]
+    (warning,) = warnings
+    assert "daemonic" in warning and "one worker instead of 2" in warning, warning
+"""
+
+
+def test_in_a_daemonic_process_one_worker_does_the_work(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(IN_A_POOL)
+    subprocess.run([sys.executable, str(script)], check=True, timeout=PATIENCE)
+
+
+WITHOUT_SEMAPHORES = """
+from mlforge.core.digest import digest_bytes
+from mlforge.core.reporting import SilentReporter
+from mlforge.engines.local import LocalEngine, why_no_processes
+
+reporter = SilentReporter()
+outcomes = list(LocalEngine(2, reporter).map(digest_bytes, [b"a", b"b"]))
+assert [outcome.unwrap() for outcome in outcomes] == [digest_bytes(b"a"), digest_bytes(b"b")]
+(warning,) = reporter.warnings
+assert "/dev/shm: Read-only file system" in warning, warning
+assert why_no_processes() in warning
+"""
+
+
+def test_where_no_semaphore_can_be_made_one_worker_does_the_work() -> None:
+    read_only = 'mount -t tmpfs -o ro none /dev/shm || exit 77; exec "$0" -c "$1"'
+    for unshare in (["unshare", "--mount"], ["unshare", "--map-root-user", "--mount"]):
+        if shutil.which("unshare") is None:
+            break
+        command = [*unshare, "sh", "-c", read_only, sys.executable, WITHOUT_SEMAPHORES]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
+        if "mount" not in done.stderr and "unshare" not in done.stderr:
+            assert done.returncode == 0, done.stderr
+            return
+    pytest.skip("nothing can be mounted here")
 
 
 def _blas_threads(_: int) -> list[int]:

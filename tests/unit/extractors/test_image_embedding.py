@@ -336,7 +336,7 @@ def test_without_the_extra_the_hub_is_refused_and_a_file_works(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match="needs huggingface_hub") as caught:
         Embedding.configured({"source": "hub:owner/repository/m.onnx"}, "test")
-    assert caught.value.hint == 'python -m pip install "mlforge[embed]"'
+    assert caught.value.hint == "python -m pip install 'huggingface-hub<3,>=1'"
     assert len(embedding(tmp_path, convolution()).names()) == 5
 
 

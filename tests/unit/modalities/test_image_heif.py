@@ -168,7 +168,7 @@ def test_without_the_extra_the_message_holds_the_install_command(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     error = refused(struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + bytes(100))
     assert isinstance(error, MissingDecoderError)
-    assert 'python -m pip install "mlforge[heic]"' in error.message
+    assert "python -m pip install 'pillow-heif<2,>=1'" in error.message
 
 
 def test_without_avif_in_pillow_the_message_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,7 +164,7 @@ def test_parquet_without_its_extra_names_the_command(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError) as caught:
         require_table_format("parquet")
-    assert caught.value.hint == 'python -m pip install "mlforge[parquet]"'
+    assert caught.value.hint == "python -m pip install 'pyarrow<27,>=18'"
     require_table_format("csv")
 
 

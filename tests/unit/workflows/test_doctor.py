@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import multiprocessing
 from importlib import metadata
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def test_a_missing_library_is_an_error_with_the_fix(monkeypatch: pytest.MonkeyPa
     pretend(monkeypatch, {"onnx": ""})
     diagnosis = named("onnx")
     assert (diagnosis.status, diagnosis.detail) == ("error", "not installed")
-    assert diagnosis.fix == "python -m pip install mlforge"
+    assert diagnosis.fix == "python -m pip install 'onnx<2,>=1.17'"
 
 
 @pytest.mark.parametrize(
@@ -92,8 +93,27 @@ def test_a_plugins_missing_extra_has_the_install_command(
 
     add(monkeypatch, "dream", Dream)
     diagnosis = named("extra sleep")
-    assert (diagnosis.status, diagnosis.fix) == ("ok", 'python -m pip install "some-plugin[sleep]"')
+    assert diagnosis.status == "ok"
+    assert (
+        diagnosis.fix == "install the extra 'sleep' of some-plugin from where you have some-plugin"
+    )
     assert "not installed" in diagnosis.detail
+
+
+def test_every_extra_is_looked_at() -> None:
+    names = {diagnosis.name for diagnosis in diagnose(None)}
+    assert names >= {"extra embed", "extra heic", "extra neural", "extra parquet"}
+    assert "extra dev" not in names
+
+
+def test_a_daemonic_process_is_told_that_it_works_with_one_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert named("worker processes").status == "ok"
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)  # type: ignore[attr-defined]
+    diagnosis = named("worker processes")
+    assert diagnosis.status == "warning"
+    assert "daemonic" in diagnosis.detail
 
 
 @pytest.mark.parametrize(("version", "detail"), [("1.0", "installed"), ("", "huggingface-hub")])
