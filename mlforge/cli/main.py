@@ -221,13 +221,20 @@ def _tell_bug(edge: _Edge, error: Exception) -> int:
 def _on_sigint(_signum: int, _frame: FrameType | None) -> NoReturn:
     # A second one must not interrupt the cleaning up, nor what that starts.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _tell_nothing_of_remains()
     raise KeyboardInterrupt
 
 
 def _on_sigterm(signum: int, _frame: FrameType | None) -> NoReturn:
     # A second one must not interrupt the cleaning up.
     signal.signal(signum, signal.SIG_IGN)
+    _tell_nothing_of_remains()
     raise _Terminated
+
+
+def _tell_nothing_of_remains() -> None:
+    """Let an object that a signal interrupted in its constructor vanish without a traceback."""
+    sys.unraisablehook = lambda _: None
 
 
 def _close_stdout() -> None:
