@@ -56,6 +56,42 @@ _MAX_FIELDS = 500_000
 # A tree is followed by a function that calls itself; the stack ends somewhere above 10,000.
 _MAX_TREE_DEPTH = 2_000
 
+# What each message may hold: the kinds of a field by its number. Anything else might mean something
+# to another reader: protobuf, for one, cuts a longer tag to 32 bits and obeys what is left.
+_Known = Mapping[int, tuple[int, ...]]
+_TEXT, _NUMBER, _NUMBERS, _WORDS = (2,), (0,), (0, 2), (2, 5)
+_MODEL: _Known = {
+    **dict.fromkeys((1, 5), _NUMBER),
+    **dict.fromkeys((2, 3, 4, 6, 7, 8, 14, 20, 25), _TEXT),
+}
+_OPSET: _Known = {1: _TEXT, 2: _NUMBER}
+_GRAPH: _Known = dict.fromkeys((1, 2, 5, 10, 11, 12, 13, 14, 15, 16), _TEXT)
+_NODE: _Known = dict.fromkeys((1, 2, 3, 4, 5, 6, 7, 9), _TEXT)
+_ATTRIBUTE: _Known = {
+    2: (5,),
+    3: _NUMBER,
+    7: _WORDS,
+    8: _NUMBERS,
+    20: _NUMBER,
+    **dict.fromkeys((1, 4, 5, 6, 9, 10, 11, 13, 14, 15, 22, 23), _TEXT),
+}
+_TENSOR: _Known = {
+    1: _NUMBERS,
+    2: _NUMBER,
+    4: _WORDS,
+    5: _NUMBERS,
+    7: _NUMBERS,
+    10: (1, 2),
+    11: _NUMBERS,
+    14: _NUMBER,
+    **dict.fromkeys((6, 8, 9, 12, 13, 16), _TEXT),
+}
+_MAX_TAG_BYTES = 5
+_STRING = 8
+"""The element type of texts, whose memory nothing limits."""
+_NO_TEXTS = "it works on texts"
+_TEXTS = frozenset({"value_string", "value_strings", "classlabels_strings"})
+
 _TREES = frozenset({"TreeEnsembleClassifier", "TreeEnsembleRegressor"})
 _TREE_NUMBERS = ("nodes_treeids", "nodes_nodeids", "nodes_truenodeids", "nodes_falsenodeids")
 _TREE_MODES = "nodes_modes"
@@ -103,7 +139,7 @@ def check_graph(data: bytes, where: str) -> None:
 
 def _check_model(walk: _Walk, data: memoryview) -> None:
     graphs, opsets = [], 0
-    for number, value in walk.fields(data):
+    for number, value in walk.fields(data, _MODEL):
         match number:
             case 7:
                 graphs.append(_message(value))
@@ -119,7 +155,7 @@ def _check_model(walk: _Walk, data: memoryview) -> None:
 
 def _check_nodes(walk: _Walk, graph: memoryview) -> None:
     n_nodes = 0
-    for number, value in walk.fields(graph):
+    for number, value in walk.fields(graph, _GRAPH):
         match number:
             case 1:
                 n_nodes += 1
@@ -134,7 +170,7 @@ def _check_nodes(walk: _Walk, graph: memoryview) -> None:
 
 def _check_opset(walk: _Walk, data: memoryview) -> None:
     domain, version = "", 0
-    for number, value in walk.fields(data):
+    for number, value in walk.fields(data, _OPSET):
         if number == 1:
             domain = _domain(value)
         elif number == 2 and isinstance(value, int):
@@ -158,18 +194,21 @@ class _Attribute:
         Runs of its elements as they stand in the file.
     is_plain
         Whether all of its elements are in those runs.
+    element_type
+        The number that it holds, where it is one.
     """
 
     name: str = ""
     ints: list[bytes] = field(default_factory=list)
     strings: list[bytes] = field(default_factory=list)
     is_plain: bool = True
+    element_type: _Value = 0
 
 
 def _check_node(walk: _Walk, data: memoryview) -> None:
     operator, domain = "", ""
     attributes = []
-    for number, value in walk.fields(data):
+    for number, value in walk.fields(data, _NODE):
         match number:
             case 4:
                 operator = _text(value)
@@ -180,18 +219,24 @@ def _check_node(walk: _Walk, data: memoryview) -> None:
     if operator not in OPERATORS.get(domain, ()):
         name = f"{domain}.{operator}" if domain else operator
         raise _Refused(f"it uses the operator {printable(name)!r}")
+    for attribute in attributes:
+        is_type = attribute.name in {"to", "dtype"} and _is_string(attribute.element_type)
+        if is_type or attribute.name in _TEXTS:
+            raise _Refused(_NO_TEXTS)
     if operator in _TREES:
         _check_trees(attributes)
 
 
 def _attribute(walk: _Walk, data: memoryview) -> _Attribute:
     found = _Attribute()
-    for number, value in walk.fields(data, _RUNS):
+    for number, value in walk.fields(data, _ATTRIBUTE, _RUNS):
         match number:
             case 1:
                 if found.name:
                     raise _Refused("it is not an ONNX graph")
                 found.name = _text(value)
+            case 3:
+                found.element_type = value
             case 5 | 10:
                 _check_tensor(walk, _message(value))
             case 6 | 11:
@@ -206,9 +251,16 @@ def _attribute(walk: _Walk, data: memoryview) -> _Attribute:
 
 
 def _check_tensor(walk: _Walk, data: memoryview) -> None:
-    for number, value in walk.fields(data):
+    for number, value in walk.fields(data, _TENSOR):
         if number == 13 or (number == 14 and value != 0):
             raise _Refused("it reads weights from another file")
+        if number == 6 or (number == 2 and _is_string(value)):
+            raise _Refused(_NO_TEXTS)
+
+
+def _is_string(element_type: _Value) -> bool:
+    """Return whether a number names the element type of texts; readers look at 32 bits of it."""
+    return isinstance(element_type, int) and element_type & 0xFFFFFFFF == _STRING
 
 
 def _check_trees(attributes: list[_Attribute]) -> None:
@@ -305,9 +357,12 @@ class _Walk:
         self._n_fields = 0
 
     def fields(
-        self, data: memoryview, runs: Mapping[int, re.Pattern[bytes]] | None = None
+        self,
+        data: memoryview,
+        known: _Known,
+        runs: Mapping[int, re.Pattern[bytes]] | None = None,
     ) -> Iterator[tuple[int, _Value]]:
-        """Yield the number and value of each field of a message.
+        """Yield the number and value of each field of a message that holds nothing but `known`.
 
         A value is a number, or a view of what is a text or a message. What a pattern of `runs`
         takes, by the tag that it begins with, comes as one value of bytes.
@@ -325,6 +380,8 @@ class _Walk:
                 yield data[start] >> 3, found.group()
                 continue
             tag, place = _varint(data, place)
+            if place - start > _MAX_TAG_BYTES or tag & 7 not in known.get(tag >> 3, ()):
+                raise _Refused("it is not an ONNX graph: it holds what no reader of ONNX knows")
             value, place = _value(data, place, tag & 7)
             yield tag >> 3, value
         if place != end:
@@ -339,7 +396,10 @@ def _value(data: memoryview, place: int, kind: int) -> tuple[_Value, int]:
         case 1:
             return 0, place + 8
         case 2:
+            begin = place
             size, place = _varint(data, place)
+            if place - begin > _MAX_TAG_BYTES or size > len(data) - place:
+                raise _Refused("it is cut off")
             return data[place : place + size], place + size
         case 5:
             return 0, place + 4
@@ -354,6 +414,9 @@ def _varint(data: memoryview, place: int) -> tuple[int, int]:
         shift += 7
         place += 1
         if byte < 128:
+            # A number has one way to be written: a longer one is read in more than one.
+            if byte == 0 and shift > 7:
+                break
             return value, place
     raise _Refused("it is not an ONNX graph")
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mlforge.core.onnx_check import check_graph
 from mlforge.errors import ArtifactError
 
-__all__ = ["OnnxGraph"]
+__all__ = ["OnnxGraph", "open_session"]
 
 # What one process may use for a graph's values, in bytes: a small graph can ask for any amount.
 _MAX_MEMORY = 2 * 1024**3
@@ -42,33 +43,8 @@ class OnnxGraph:
     """
 
     def __init__(self, data: bytes, where: str) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        # More threads spin while they wait, and cost more than they bring on one row.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        # Weights in other files are read from a folder that cannot hold any, and ONNX Runtime's own
-        # format, which `check_graph` does not know, is not tried.
-        options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", os.devnull
-        )
-        options.add_session_config_entry("session.load_model_format", "ONNX")
-        options.add_session_config_entry("session.use_env_allocators", "1")
-        _limit_memory()
         self.where = where
-        try:
-            # Folding constants would run what a stranger wrote while it is only being loaded.
-            self._session = onnxruntime.InferenceSession(
-                data,
-                options,
-                providers=["CPUExecutionProvider"],
-                disabled_optimizers=["ConstantFolding"],
-            )
-        # ONNX Runtime's errors share no base but Exception.
-        except Exception as error:  # noqa: BLE001 - see above
-            raise ArtifactError(f"{where}: not a usable ONNX graph: {_first_line(error)}") from None
+        self._session = open_session(data, where)
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or inputs[0].type not in _DTYPES:
             raise ArtifactError(f"{where}: the graph must have one input of float32 or float64")
@@ -92,6 +68,52 @@ class OnnxGraph:
         except Exception as error:  # noqa: BLE001 - as above
             raise ArtifactError(f"{self.where}: the graph failed: {_first_line(error)}") from None
         return np.asarray(result)
+
+
+def open_session(data: bytes, where: str) -> Any:
+    """Return a session of ONNX Runtime for a graph: the one door that every graph goes through.
+
+    What is run was looked through here, whatever file it came from and whoever looked before.
+
+    Parameters
+    ----------
+    data
+        The serialized graph.
+    where
+        What it belongs to, for messages.
+
+    Raises
+    ------
+    ArtifactError
+        If `check_graph` or ONNX Runtime refuses it.
+    """
+    import onnxruntime
+
+    check_graph(data, where)
+    options = onnxruntime.SessionOptions()
+    # More threads spin while they wait, and cost more than they bring on one row.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    # Weights in other files are read from a folder that cannot hold any, and ONNX Runtime's own
+    # format, which `check_graph` does not know, is not tried.
+    options.add_session_config_entry(
+        "session.model_external_initializers_file_folder_path", os.devnull
+    )
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    _limit_memory()
+    try:
+        # Folding constants would run what a stranger wrote while it is only being loaded.
+        return onnxruntime.InferenceSession(
+            data,
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=["ConstantFolding"],
+        )
+    # ONNX Runtime's errors share no base but Exception.
+    except Exception as error:  # noqa: BLE001 - see above
+        raise ArtifactError(f"{where}: not a usable ONNX graph: {_first_line(error)}") from None
 
 
 @cache

@@ -86,7 +86,6 @@ def test_a_graph_of_probabilities_is_used(trained: Project, picture: Path) -> No
         ([0] * N_CATEGORIES, TensorProto.DOUBLE),
         ([1, 0, 0], TensorProto.INT64),
         ([1, 0, 0], TensorProto.BOOL),
-        ([1, 0, 0], TensorProto.STRING),
         ([1, 0], TensorProto.FLOAT),
     ],
 )

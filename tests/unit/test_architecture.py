@@ -276,6 +276,11 @@ def test_only_storage_writes_files() -> None:
     assert writes(ast.parse((STORAGE / "files.py").read_text(encoding="utf-8")))
 
 
+def test_every_graph_is_run_through_one_door() -> None:
+    makers = [path for path in sources() if "InferenceSession(" in path.read_text("utf-8")]
+    assert [path.relative_to(PACKAGE).as_posix() for path in makers] == ["core/onnx_graph.py"]
+
+
 def test_nothing_that_is_read_is_run() -> None:
     found = [
         f"{path.relative_to(PACKAGE)}:{line}"

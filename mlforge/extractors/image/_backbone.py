@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 
 from mlforge.core.names import printable
-from mlforge.errors import ConfigError
+from mlforge.core.onnx_graph import open_session
+from mlforge.errors import ArtifactError, ConfigError
 from mlforge.extractors.image._canvas import Floats
 
 __all__ = ["Backbone"]
 
 HINT = "it takes an ONNX graph that turns one float32 picture into one vector or feature map"
 ONE_FILE_HINT = "save it with its weights inside: onnx.save(onnx.load(path), path)"
-WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
-# ONNX Runtime's levels: only what ends the process is worth a line that we didn't word.
-FATAL = 4
 
 
 class Backbone:
@@ -83,25 +80,11 @@ class Backbone:
 
 
 def _session(graph: bytes, where: str) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = FATAL
-    # By default weights outside the graph are read from the working directory, where an artifact
-    # that is used elsewhere would miss them: no file can lie below the null device.
-    options.add_session_config_entry(WEIGHTS_FOLDER, os.devnull)
     try:
-        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    # The errors of ONNX Runtime share no base, and its classes are not public.
-    except Exception as error:  # noqa: BLE001 - see above
-        if "external data" in str(error).lower():
-            message, hint = f"{where}: its weights are in another file", ONE_FILE_HINT
-        else:
-            message = f"{where}: not an ONNX graph that ONNX Runtime can run: {_reason(error)}"
-            hint = HINT
-        raise ConfigError(message, hint) from None
+        return open_session(graph, where)
+    except ArtifactError as error:
+        hint = ONE_FILE_HINT if "another file" in error.message else HINT
+        raise ConfigError(error.message, hint) from None
 
 
 def _reason(error: Exception) -> str:

@@ -229,10 +229,10 @@ def test_a_file_that_is_no_graph_is_refused(tmp_path: Path, data: bytes | str | 
     content = data if isinstance(data, bytes) else (graph[:-40] if data else graph[40:])
     path = tmp_path / "backbone.onnx"
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match="not an ONNX graph") as caught:
+    with pytest.raises(ConfigError, match=r"not an ONNX graph|it is cut off") as caught:
         Embedding.configured({**PLAIN, "source": str(path)}, "test")
     assert str(path) in caught.value.message
-    with pytest.raises(ArtifactError, match="not an ONNX graph"):
+    with pytest.raises(ArtifactError, match=r"not an ONNX graph|it is cut off"):
         Embedding.restore(Embedding.Config(), {"backbone.onnx": content})
 
 
@@ -247,7 +247,7 @@ def test_weights_in_another_file_are_refused_even_in_the_working_directory(
     monkeypatch.chdir(tmp_path)
     path = Path("backbone.onnx")
     onnx.save(convolution(), path, save_as_external_data=True, location="w.bin", size_threshold=0)
-    with pytest.raises(ConfigError, match="weights are in another file"):
+    with pytest.raises(ConfigError, match="weights from another file"):
         Embedding.configured({**PLAIN, "source": str(path)}, "test")
     # What the hint says to do.
     onnx.save(onnx.load(path), path)
