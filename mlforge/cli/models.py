@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["available", "list_", "show"]
 
-_NO_DEFAULT = "predict uses none of them until one is promoted: mlforge models promote VERSION"
-
 
 @command(
     "models available",
@@ -54,7 +52,7 @@ def list_(session: Session) -> None:
 
     project = session.project
     models = project.models()
-    default = _default(session)
+    default, why_none = _default(session)
     aliases = project.artifacts.aliases.read()
     blocks: list[Block] = [
         Line("No model has been trained yet."),
@@ -63,7 +61,7 @@ def list_(session: Session) -> None:
     if models:
         blocks = [leaderboard(models), Line()]
         blocks += [Line(f"{a.name} is {a.version}, since {_since(a)}.") for a in aliases.values()]
-        blocks.append(Line(f"predict uses {default}." if default else _NO_DEFAULT, "dim"))
+        blocks.append(Line(f"predict uses {default}." if default else why_none, "dim"))
     session.show(
         {
             "models": [
@@ -130,12 +128,12 @@ def show(
     )
 
 
-def _default(session: Session) -> str | None:
-    """Return the version that predict uses where none is named; None where it uses none."""
+def _default(session: Session) -> tuple[str | None, str]:
+    """Return the version that predict uses where none is named; None, and why, if it uses none."""
     try:
-        return session.project.artifacts.resolve(None)
-    except ArtifactError:
-        return None
+        return session.project.artifacts.resolve(None), ""
+    except ArtifactError as error:
+        return None, f"predict uses none of them unless it is named: {error.message}."
 
 
 def _names_of(version: str, aliases: Mapping[str, Alias]) -> list[str]:

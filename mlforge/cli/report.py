@@ -45,7 +45,8 @@ def report(
         str | None,
         typer.Argument(
             metavar="[VERSION]",
-            help="A version or alias; the model that predict uses where not given.",
+            help="A version or alias; where not given the model that predict uses, or the best of "
+            "the newest train where a gate withholds it.",
             autocompletion=completion.versions,
             show_default=False,
         ),

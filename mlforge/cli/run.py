@@ -9,7 +9,14 @@ import typer
 from mlforge.cli.registrar import command
 from mlforge.cli.samples import Count, Workers, generate_blocks, generate_document
 from mlforge.cli.session import DONE_WITH_FAILURES, Session
-from mlforge.cli.train import GATE_EXITS, GateOption, exit_by_gates, train_blocks, train_document
+from mlforge.cli.train import (
+    GATE_EXITS,
+    AllowInconclusiveOption,
+    GateOption,
+    exit_by_gates,
+    train_blocks,
+    train_document,
+)
 
 if TYPE_CHECKING:
     from mlforge.workflows.train import TrainResult
@@ -45,6 +52,7 @@ def run(
     gate: GateOption = None,
     *,
     promote: PromoteOption = False,
+    allow_inconclusive: AllowInconclusiveOption = False,
     workers: Workers = None,
 ) -> None:
     """Generate samples, train, and say how good it is: the whole way.
@@ -73,8 +81,8 @@ def run(
     if promoted is not None:
         blocks += [Line(), Line(f"Promoted: production is {promoted}.", "good")]
     session.show(document, blocks)
-    exit_by_gates(trained)
-    if promote and trained.best.evaluation is None:
+    exit_by_gates(trained, allow_inconclusive=allow_inconclusive)
+    if promote and trained.best.evaluation is None and not allow_inconclusive:
         raise typer.Exit(GATE_EXITS["inconclusive"])
     if any(category.failures for category in generated.categories):
         raise typer.Exit(DONE_WITH_FAILURES)

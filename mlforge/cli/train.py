@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GATE_EXITS",
     "TRAIN_KEYS",
+    "AllowInconclusiveOption",
     "GateOption",
     "exit_by_gates",
     "train",
@@ -116,6 +117,13 @@ GateOption = Annotated[
         show_default=False,
     ),
 ]
+AllowInconclusiveOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-inconclusive",
+        help="End with 0 where gates are inconclusive and none fails; nothing is promoted.",
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Train although nothing has changed.")]
 
 
@@ -145,6 +153,7 @@ def train(
     budget: BudgetOption = None,
     gate: GateOption = None,
     *,
+    allow_inconclusive: AllowInconclusiveOption = False,
     force: ForceOption = False,
     workers: Workers = None,
 ) -> None:
@@ -154,8 +163,9 @@ def train(
     then fitted on everything. Where nothing has changed, nothing is trained again.
 
     A gate passes or fails only where the 95 % interval leaves no doubt; otherwise it is
-    inconclusive, and says how many seeds would settle it. A model that fails one is kept, but
-    predict does not take it unless it is named.
+    inconclusive, and says how many seeds would settle it. A model that fails one of its training
+    is kept, but predict does not take it unless it is named. A gate asked of a model that is up to
+    date is a question: whatever the answer, predict goes on as before.
     """
     from mlforge.workflows.train import TrainOptions
 
@@ -172,7 +182,7 @@ def train(
     )
     result = session.project.train(options)
     session.show(train_document(result), train_blocks(result, session.output.width))
-    exit_by_gates(result)
+    exit_by_gates(result, allow_inconclusive=allow_inconclusive)
 
 
 def _seconds(text: str | None) -> float | None:
@@ -189,13 +199,13 @@ def _seconds(text: str | None) -> float | None:
         ) from None
 
 
-def exit_by_gates(result: TrainResult) -> None:
+def exit_by_gates(result: TrainResult, *, allow_inconclusive: bool) -> None:
     """End with the exit code of a gate that failed or is inconclusive, if there is one."""
     from mlforge.workflows.gates import verdict
 
-    code = GATE_EXITS.get(verdict(result.gates))
-    if code is not None:
-        raise typer.Exit(code)
+    answer = verdict(result.gates)
+    if answer in GATE_EXITS and not (allow_inconclusive and answer == "inconclusive"):
+        raise typer.Exit(GATE_EXITS[answer])
 
 
 def train_document(result: TrainResult) -> dict[str, Any]:

@@ -59,6 +59,8 @@ def promote(
     predicts at that moment uses the version before or the new one, never a mixture.
     """
     made = session.project.promote(session.ask(version, "VERSION"), alias)
+    if made.version in session.project.artifacts.notes.withheld():
+        session.reporter.warn(f"{made.version} failed a gate when it was trained")
     _show_alias(session, made)
 
 

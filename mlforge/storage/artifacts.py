@@ -120,8 +120,8 @@ class ArtifactStore:
     def latest(self) -> list[str]:
         """Return the versions that the newest `train` answered with and that still are.
 
-        Those that failed no gate come first, and of these the best. Where that is not known, the
-        newest version of all.
+        Those that failed no gate of their training come first, and of these the best. Where that
+        is not known, the newest version of all.
         """
         passed, failed = self._noted()
         return [*passed, *failed] or self.newest()[:1]
@@ -137,7 +137,7 @@ class ArtifactStore:
         ----------
         name
             A version or an alias; where None, what ``production`` names, else the best of the
-            newest `train`, never one that failed a gate.
+            newest `train`, never one that failed a gate of its training.
 
         Raises
         ------
@@ -163,6 +163,26 @@ class ArtifactStore:
                 f"mlforge models rollback {name}, or: mlforge models promote VERSION {name}",
             )
         return version
+
+    def subject(self, name: str | None) -> str:
+        """Return the version that is to be looked into, which may have failed a gate.
+
+        Parameters
+        ----------
+        name
+            A version or an alias; where None, what `resolve` takes, else the best of the newest
+            `train` although it failed a gate.
+
+        Raises
+        ------
+        ArtifactError
+            If there is none, or an alias names a version that is gone.
+        """
+        if name is None and PRODUCTION not in self.aliases.read():
+            passed, failed = self._noted()
+            asked = [*passed, *failed] or [*self._free(), *self.newest()]
+            name = asked[0] if asked else None
+        return self.resolve(name)
 
     def manifest(self, version: str) -> dict[str, Any]:
         """Return a version's manifest.
@@ -269,15 +289,22 @@ class ArtifactStore:
 
     def _best(self) -> str:
         passed, failed = self._noted()
-        best = passed or ([] if failed else self.newest())
+        best = passed or ([] if failed else self._free())
         if best:
             return best[0]
-        if failed:
+        if failed := failed or self.newest():
             raise ArtifactError(
-                f"{failed[0]}, the best of the newest train, failed a gate",
-                f"name it to use it all the same: mlforge models promote {failed[0]}",
+                f"{failed[0]} failed a gate when it was trained, so it does not answer unless it "
+                "is named",
+                f"see what it lacks: mlforge report {failed[0]}, or use it all the same: "
+                f"--model {failed[0]}",
             )
         raise ArtifactError("no model has been trained yet", "mlforge train")
+
+    def _free(self) -> list[str]:
+        """Return the versions that failed no gate of their training, those made last first."""
+        withheld = self.notes.withheld()
+        return [version for version in self.newest() if version not in withheld]
 
     def _noted(self) -> tuple[list[str], list[str]]:
         """Return the versions that the newest `train` noted and that still are."""

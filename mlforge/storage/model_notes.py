@@ -35,7 +35,7 @@ class ModelNotes:
         self._folder = folder
 
     def latest(self) -> dict[str, Any]:
-        """Return what `note_latest` noted: ``versions``, ``failed``, ``answers``."""
+        """Return what `note_latest` noted: ``versions``, ``failed``, ``withheld``, ``answers``."""
         noted = self._read(LATEST)
         body = {key: value for key, value in noted.items() if key != "digest"}
         try:
@@ -43,16 +43,25 @@ class ModelNotes:
         except (RecursionError, TypeError, ValueError):
             unchanged = False
         if unchanged:
-            # Notes of before answers were noted have none.
-            match {"answers": {}, **body}:
-                case {"versions": list(), "failed": list(), "answers": dict()} as note:
+            # Notes of earlier versions lack what was not noted then.
+            match {"answers": {}, "withheld": body.get("failed"), **body}:
+                case {
+                    "versions": list(),
+                    "failed": list(),
+                    "withheld": list(),
+                    "answers": dict(),
+                } as note:
                     return note
-        return {"versions": [], "failed": [], "answers": {}}
+        return {"versions": [], "failed": [], "withheld": [], "answers": {}}
 
     def latest_answers(self, version: str) -> list[dict[str, Any]]:
-        """Return what the newest `train` answered to the gates of a version, as it was noted."""
+        """Return what was last answered to the gates of a version, as it was noted."""
         answers: list[dict[str, Any]] = self.latest()["answers"].get(version, [])
         return answers
+
+    def withheld(self) -> list[str]:
+        """Return the versions that failed a gate of their own training, whenever that was."""
+        return [version for version in self.latest()["withheld"] if isinstance(version, str)]
 
     def note_latest(
         self,
@@ -65,14 +74,27 @@ class ModelNotes:
         Parameters
         ----------
         passed
-            The versions that failed no gate, best first.
+            The versions that failed no gate when they were trained, best first.
         failed
-            The others, best first; none of them is used unless it is named.
+            The others, best first; none of them is used unless it is named, also where a later
+            `train` answers with others.
         answers
             What was answered to the gates of each version.
         """
-        body = {"versions": list(passed), "failed": list(failed), "answers": answers or {}}
-        rewrite_json(self._folder / LATEST, {**body, "digest": digest_json(body)})
+        withheld = sorted({*self.withheld(), *failed})
+        self._note_latest(
+            {
+                "versions": list(passed),
+                "failed": list(failed),
+                "withheld": withheld,
+                "answers": answers or {},
+            }
+        )
+
+    def note_answers(self, answers: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """Remember what was answered to the gates of versions, and change nothing else."""
+        noted = self.latest()
+        self._note_latest({**noted, "answers": {**noted["answers"], **answers}})
 
     def highest_removed(self, model: str) -> int:
         """Return the highest number that a removed version of a model had; 0 where none was."""
@@ -84,6 +106,9 @@ class ModelNotes:
         numbers = self._read(NUMBERS)
         highest = max(number, self.highest_removed(model))
         rewrite_json(self._folder / NUMBERS, {**numbers, model: highest})
+
+    def _note_latest(self, body: Mapping[str, Any]) -> None:
+        rewrite_json(self._folder / LATEST, {**body, "digest": digest_json(body)})
 
     def _read(self, name: str) -> dict[str, Any]:
         try:

@@ -80,7 +80,7 @@ def evaluate_deep(workspace: Workspace, version: str | None, reporter: Reporter)
     ArtifactError
         If there is no usable model.
     """
-    chosen = workspace.artifacts.resolve(version)
+    chosen = workspace.artifacts.subject(version)
     with exclusive(workspace.layout.artifacts):
         parts = _parts(workspace, chosen, reporter)
         done = stored_deep(workspace, chosen) or DeepEvaluation(chosen)

@@ -107,7 +107,8 @@ def evaluate_folder(
     ArtifactError
         If there is no usable model.
     """
-    predictor = Predictor.load(workspace.artifacts, version)
+    store = workspace.artifacts
+    predictor = Predictor.load(store, store.subject(version))
     suffixes = predictor.modality.suffixes
     classes = class_folders(folder, suffixes)
     if not set(classes) & set(predictor.codes):

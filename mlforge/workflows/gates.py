@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlforge.core.names import PRODUCTION, printable, suggestion
@@ -12,7 +12,7 @@ from mlforge.evaluation.records import Evaluation
 from mlforge.workflows.trained import TrainedModel, stored_model
 from mlforge.workflows.workspace import Workspace
 
-__all__ = ["AskedGates", "asked_gates", "has_failed", "judged", "verdict"]
+__all__ = ["AskedGates", "asked_gates", "by_merit", "judged", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -63,19 +63,20 @@ def judged(
     they were asked for.
     """
     answers = {model.version: asked.answers(model.evaluation) for model in models}
+    failing = [version for version, given in answers.items() if verdict(given) == "fail"]
+    return by_merit(models, failing), answers
+
+
+def by_merit(models: Sequence[TrainedModel], failing: Collection[str]) -> list[TrainedModel]:
+    """Return models, the best first; the versions that are `failing` after all others."""
 
     def merit(model: TrainedModel) -> tuple[bool, float, float]:
-        failed, evaluation = has_failed(answers[model.version]), model.evaluation
+        failed, evaluation = model.version in failing, model.evaluation
         if evaluation is None:
             return failed, 0.0, 0.0
         return failed, -evaluation.accuracy, -evaluation.macro_f1
 
-    return sorted(models, key=merit), answers
-
-
-def has_failed(answers: Sequence[GateAnswer]) -> bool:
-    """Return whether some gate was answered with a fail."""
-    return verdict(answers) == "fail"
+    return sorted(models, key=merit)
 
 
 def verdict(answers: Sequence[GateAnswer]) -> str:

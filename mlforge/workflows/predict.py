@@ -101,7 +101,7 @@ class Predictor:
             return cls(store.load(chosen))
         except ArtifactError as error:
             named = {alias.version for alias in store.aliases.read().values()}
-            if chosen == version or chosen not in named:
+            if chosen not in named:
                 raise
             # Training again moves no alias.
             other = "or use another: mlforge models promote VERSION"

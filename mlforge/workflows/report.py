@@ -76,13 +76,14 @@ class WrittenReport:
 def report(workspace: Workspace, name: str | None, reporter: Reporter) -> WrittenReport:
     """Write the report of a model, with everything that was computed so far.
 
-    Gates are answered as the newest `train` answered them, if this model was among its own, and
-    those of ``mlforge.toml`` that it did not know as of now.
+    Gates are answered as `train` last answered them for this model, and those of
+    ``mlforge.toml`` that it did not know as of now.
 
     Parameters
     ----------
     name
-        The version or alias; the one that `predict` would use where None.
+        The version or alias; the one that `predict` would use where None, or the best of the
+        newest `train` where a gate withholds it.
 
     Raises
     ------
@@ -91,7 +92,7 @@ def report(workspace: Workspace, name: str | None, reporter: Reporter) -> Writte
     ConfigError
         If a gate is wrong.
     """
-    version = workspace.artifacts.resolve(name)
+    version = workspace.artifacts.subject(name)
     model = stored_model(workspace, version)
     manifest = workspace.artifacts.manifest(version)
     deep = stored_deep(workspace, version)

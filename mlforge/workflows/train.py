@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from mlforge.core.randomness import Streams
 from mlforge.core.reporting import Reporter
@@ -22,7 +23,7 @@ from mlforge.workflows.feature_source import feature_source
 from mlforge.workflows.features import make_extractors
 from mlforge.workflows.fingerprint import fingerprint
 from mlforge.workflows.fits import TrainingJob, n_steps, run_fits, used_features
-from mlforge.workflows.gates import AskedGates, asked_gates, has_failed, judged
+from mlforge.workflows.gates import AskedGates, asked_gates, by_merit, judged, verdict
 from mlforge.workflows.model_choice import plan_contests
 from mlforge.workflows.pace import paced
 from mlforge.workflows.packaging import Package, package
@@ -154,10 +155,11 @@ def train(workspace: Workspace, options: TrainOptions, reporter: Reporter) -> Tr
             made = _train(workspace, dataset, extractors, fresh, asked, engine, reporter)
             done |= {job.fingerprint: model for job, model in zip(fresh, made, strict=True)}
         ranked, answers = judged([done[job.fingerprint] for job in jobs], asked)
-        passed = [m.version for m in ranked if not has_failed(answers[m.version])]
-        failed = [m.version for m in ranked if has_failed(answers[m.version])]
-        told = {version: [asdict(a) for a in given] for version, given in answers.items()}
-        workspace.artifacts.notes.note_latest(passed, failed, told)
+        trained = [done[job.fingerprint].version for job in fresh]
+        if trained or not options.gates:
+            _note_latest(workspace, ranked, answers, trained)
+        else:
+            workspace.artifacts.notes.note_answers(_told(answers))
     page = workspace.layout.models / ranked[0].version / REPORT_FILE
     return TrainResult(
         tuple(ranked),
@@ -170,6 +172,29 @@ def train(workspace: Workspace, options: TrainOptions, reporter: Reporter) -> Tr
         page if page.is_file() else None,
         options.data,
     )
+
+
+def _note_latest(
+    workspace: Workspace,
+    ranked: Sequence[TrainedModel],
+    answers: Mapping[str, Sequence[GateAnswer]],
+    trained: Collection[str],
+) -> None:
+    """Note which models may answer from now on, best first.
+
+    A gate withholds what it was asked of while that was trained; asked again later it is a
+    question, and changes nothing.
+    """
+    notes = workspace.artifacts.notes
+    withheld = {*notes.withheld(), *(v for v in trained if verdict(answers[v]) == "fail")}
+    models = ranked if trained else by_merit(ranked, withheld)
+    passed = [model.version for model in models if model.version not in withheld]
+    failed = [model.version for model in models if model.version in withheld]
+    notes.note_latest(passed, failed, _told(answers))
+
+
+def _told(answers: Mapping[str, Sequence[GateAnswer]]) -> dict[str, list[dict[str, Any]]]:
+    return {version: [asdict(a) for a in given] for version, given in answers.items()}
 
 
 def _warn_of_few(dataset: Dataset, options: TrainOptions, reporter: Reporter) -> None:

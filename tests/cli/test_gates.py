@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -187,3 +188,73 @@ def test_a_report_keeps_what_was_answered_when_production_was_another(
     trained.promote(SECOND)
     trained.remove_model(FIRST)
     assert reason in trained.report(SECOND).file.read_text()
+
+
+@pytest.fixture
+def picture(trained: Project, draw: Callable[[str, int], bytes]) -> Path:
+    """Return a picture that the project has not seen."""
+    path = trained.root / "new.png"
+    path.write_bytes(draw("circle", 99))
+    return path
+
+
+def test_a_gate_asked_of_an_unchanged_model_changes_nothing_that_follows(
+    invoke: Run, trained: Project, picture: Path
+) -> None:
+    assert invoke("train", "--gate", "accuracy<0.05", cwd=trained.root).code == 1
+    report = invoke("report")
+    assert (report.code, FIRST in report.out) == (0, True)
+    assert invoke("predict", picture, "--json").document["model"] == FIRST
+    assert invoke("batch", "categories/circle/seeds", "--output", "table").code == 0
+    assert invoke("models", "list", "--json").document["default"] == FIRST
+
+
+def test_a_gate_asked_of_another_unchanged_model_does_not_let_that_one_answer(
+    invoke: Run, trained: Project, picture: Path
+) -> None:
+    invoke("train", "--model", "logistic_regression", cwd=trained.root)
+    assert invoke("train", "--gate", "accuracy>=0.05").code == 0
+    assert invoke("predict", picture, "--json").document["model"] == "logistic_regression-0001"
+    invoke("train")
+    assert invoke("predict", picture, "--json").document["model"] == FIRST
+
+
+def test_what_failed_when_it_was_trained_is_withheld_whatever_is_asked_later(
+    invoke: Run, trained: Project, picture: Path
+) -> None:
+    words = ("train", "--model", "logistic_regression")
+    assert invoke(*words, "--gate", "accuracy<0.05", cwd=trained.root).code == 1
+    for later in (words, (*words, "--gate", "accuracy>=0.05")):
+        assert invoke(*later).code == 0
+        refused = invoke("predict", picture)
+        assert refused.code == 5
+        assert "--model logistic_regression-0001" in refused.err
+        assert "promote" not in refused.err
+    assert invoke("predict", picture, "--model", "logistic_regression-0001").code == 0
+    assert invoke("report").code == 0
+    assert invoke("evaluate", "categories").code == 3, "all of it was trained on, and no refusal"
+    listed = invoke("models", "list")
+    assert "failed a gate" in listed.out
+    assert "promote" not in listed.out
+    promoted = invoke("models", "promote", "logistic_regression-0001")
+    assert (promoted.code, "failed a gate" in promoted.err) == (0, True)
+    assert invoke("predict", picture).code == 0
+
+
+def test_a_gate_of_the_settings_is_a_question_too_once_a_model_is_there(
+    invoke: Run, trained: Project, picture: Path
+) -> None:
+    toml = trained.root / "mlforge.toml"
+    toml.write_text(toml.read_text().replace("folds = 3", 'folds = 3\ngates = ["accuracy<0.05"]'))
+    assert invoke("train", cwd=trained.root).code == 1
+    assert invoke("predict", picture).code == 0
+
+
+@pytest.mark.parametrize("words", [("train",), ("run", "--count", "8", "--promote")])
+def test_a_script_may_allow_what_is_inconclusive_and_nothing_is_promoted(
+    invoke: Run, trained: Project, words: tuple[str, ...]
+) -> None:
+    allowed = (*words, "--allow-inconclusive", "--gate", "accuracy>=0.8")
+    assert invoke(*allowed, cwd=trained.root).code == 0
+    assert invoke(*allowed, "--gate", "accuracy<0.05").code == 1
+    assert trained.artifacts.aliases.read() == {}

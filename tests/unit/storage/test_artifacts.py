@@ -113,8 +113,42 @@ def test_a_model_that_failed_a_gate_is_used_only_where_it_is_named(store: Artifa
     store.notes.note_latest([], ["knn-0001", "svm-0001"])
     with pytest.raises(ArtifactError, match="failed a gate") as caught:
         store.resolve(None)
-    assert "mlforge models promote knn-0001" in caught.value.hint
+    assert "--model knn-0001" in caught.value.hint
+    assert "promote" not in caught.value.hint
     assert store.resolve("knn-0001") == "knn-0001"
+    assert store.subject(None) == "knn-0001", "what is withheld can be looked into"
+
+
+def test_a_model_that_failed_a_gate_does_not_answer_because_others_are_gone(
+    store: ArtifactStore,
+) -> None:
+    for model in ("svm", "knn"):
+        save(store, model)
+    store.notes.note_latest([], ["svm-0001"])
+    store.notes.note_latest(["knn-0001"])
+    assert store.notes.withheld() == ["svm-0001"]
+    store.remove("knn-0001")
+    with pytest.raises(ArtifactError, match="svm-0001 failed a gate"):
+        store.resolve(None)
+    assert store.subject(None) == "svm-0001"
+
+
+def test_a_note_of_an_earlier_version_withholds_what_failed_then(store: ArtifactStore) -> None:
+    body = {"versions": [], "failed": ["svm-0001"]}
+    store.folder.mkdir(exist_ok=True)
+    note = json.dumps({**body, "digest": digest_json(body)})
+    (store.folder / "latest.json").write_text(note)
+    assert store.notes.withheld() == ["svm-0001"]
+
+
+def test_noting_answers_changes_no_order(store: ArtifactStore) -> None:
+    save(store)
+    store.notes.note_latest(["svm-0001"], ["knn-0001"], {"knn-0001": [{"gate": "a"}]})
+    store.notes.note_answers({"svm-0001": [{"gate": "b"}]})
+    noted = store.notes.latest()
+    assert (noted["versions"], noted["failed"]) == (["svm-0001"], ["knn-0001"])
+    assert store.notes.latest_answers("svm-0001") == [{"gate": "b"}]
+    assert store.notes.latest_answers("knn-0001") == [{"gate": "a"}]
 
 
 def test_production_comes_before_the_newest_train_and_an_alias_stands_for_its_version(
