@@ -103,15 +103,19 @@ def evaluate(
 def _folder_blocks(result: FolderEvaluation, width: int | None) -> Iterator[Block]:
     from mlforge.cli.blocks import Line
     from mlforge.cli.render import count, failures
-    from mlforge.cli.scores import figures_blocks
+    from mlforge.cli.scores import figures_blocks, not_estimable
 
     scores = result.evaluation
     if scores is not None:
         low, high = (100 * bound for bound in scores.accuracy_interval)
+        others = (
+            f"how good it is {not_estimable(scores)}"
+            if scores.not_estimable
+            else f"for others like them between {low:.1f} and {high:.1f} (95 % interval)."
+        )
         yield Line(
             f"{result.version}: right on {100 * scores.accuracy:.1f} of 100 of these "
-            f"{count(scores.n_seeds, 'file')}; for others like them between {low:.1f} and "
-            f"{high:.1f} (95 % interval).",
+            f"{count(scores.n_seeds, 'file')}; {others}",
             "strong",
         )
         yield from figures_blocks(scores, width)

@@ -59,10 +59,11 @@ def run(
 
     What is up to date is skipped. Models and features are those of mlforge.toml.
 
-    A model of which nothing could be measured is never promoted: that is as inconclusive as a gate
-    can be, and ends with the same exit code.
+    A model of which too little could be measured to tell how it does on new examples is never
+    promoted: that is as inconclusive as a gate can be, and ends with the same exit code.
     """
     from mlforge.cli.blocks import Line
+    from mlforge.evaluation.gates import why_unsettled
     from mlforge.workflows.generate import GenerateOptions
     from mlforge.workflows.train import TrainOptions
 
@@ -82,7 +83,7 @@ def run(
         blocks += [Line(), Line(f"Promoted: production is {promoted}.", "good")]
     session.show(document, blocks)
     exit_by_gates(trained, allow_inconclusive=allow_inconclusive)
-    if promote and trained.best.evaluation is None and not allow_inconclusive:
+    if promote and why_unsettled(trained.best.evaluation) and not allow_inconclusive:
         raise typer.Exit(GATE_EXITS["inconclusive"])
     if any(category.failures for category in generated.categories):
         raise typer.Exit(DONE_WITH_FAILURES)
@@ -90,12 +91,13 @@ def run(
 
 def _promoted(session: Session, trained: TrainResult) -> str | None:
     """Make the best model production unless something speaks against it; return its version."""
+    from mlforge.evaluation.gates import why_unsettled
     from mlforge.workflows.gates import verdict
 
     best, reporter = trained.best, session.project.reporter
-    if best.evaluation is None:
+    if why := why_unsettled(best.evaluation):
         reporter.warn(
-            f"{best.version} is not promoted: nothing could be measured of it; add seeds with: "
+            f"{best.version} is not promoted: {why}; add seeds of other groups with: "
             "mlforge categories add CODE FILES..."
         )
         return None

@@ -12,7 +12,8 @@ MODEL_KEYS = (
     "each code), confusion (counts: rows are true, columns predicted, in the order of "
     "per_category), calibration (error, error_interval, bins), sets (coverage, threshold, "
     "mean_size, n_needed, held, held_interval), unknown (threshold, rejected, rejected_interval), "
-    "unscored, generated_only, seconds, tried (what it was chosen from: model, parameters, "
+    "unscored, not_estimable (codes of too few groups: how others would fare is not known), "
+    "generated_only, seconds, tried (what it was chosen from: model, parameters, "
     "features, and accuracy, the share of held-out seeds that it got right; the highest of them "
     "flatters); figures are null where nothing could be scored"
 )

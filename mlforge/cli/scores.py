@@ -20,12 +20,13 @@ __all__ = [
     "gate_blocks",
     "leaderboard",
     "model_values",
+    "not_estimable",
 ]
 
 _FIGURES = (
     *("accuracy", "accuracy_interval", "held_out_accuracy", "leaky_accuracy", "leak_gap"),
     *("macro_f1", "macro_f1_interval", "per_category", "confusion", "calibration", "sets"),
-    *("unknown", "unscored", "generated_only"),
+    *("unknown", "unscored", "not_estimable", "generated_only"),
 )
 MAX_TRIED = 9
 MAX_WEAK = 3
@@ -62,18 +63,26 @@ def leaderboard(models: Sequence[TrainedModel]) -> Table:
     rows: list[Row] = []
     for number, model in enumerate(models):
         scores = model.evaluation
-        interval = scores.accuracy_interval if scores else None
         rows.append(
             [
                 Cell(model.version, "strong" if number == 0 else ""),
                 percent(scores.accuracy if scores else None),
-                f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}" if interval else "-",
+                _interval(scores),
                 f"{scores.macro_f1:.3f}" if scores else "-",
                 duration(model.seconds),
                 *([", ".join(model.features)] if differ else []),
             ]
         )
     return table(columns, rows)
+
+
+def _interval(scores: Evaluation | None) -> str:
+    if scores is None:
+        return "-"
+    if scores.not_estimable:
+        return "not estimable"
+    low, high = (100 * end for end in scores.accuracy_interval)
+    return f"{low:.1f} to {high:.1f}"
 
 
 def choice_blocks(model: TrainedModel) -> Iterator[Block]:
@@ -116,15 +125,38 @@ def evaluation_blocks(model: TrainedModel, width: int | None) -> Iterator[Block]
             "warning",
         )
         return
+    yield from _headline(model.version, scores)
+    yield from _caveats(scores)
+    yield from figures_blocks(scores, width)
+
+
+def _headline(version: str, scores: Evaluation) -> Iterator[Block]:
+    """Say how good a model is on unseen examples, or that this cannot be told."""
+    if scores.not_estimable:
+        yield Line(f"{version}: how good it is {not_estimable(scores)}", "warning")
+        yield Line(
+            f"On the groups that there are, {100 * scores.accuracy:.0f} of 100 were right, "
+            f"measured on {count(scores.n_seeds, 'seed')} that it had not seen. Add seeds of other "
+            "groups to learn more."
+        )
+        return
     low, high = (round(100 * bound) for bound in scores.accuracy_interval)
     yield Line(
-        f"{model.version}: right on {100 * scores.accuracy:.0f} of 100 unseen examples, "
+        f"{version}: right on {100 * scores.accuracy:.0f} of 100 unseen examples, "
         f"between {low} and {high} (95 % interval), "
         f"measured on {count(scores.n_seeds, 'seed')} that it had not seen.",
         "strong",
     )
-    yield from _caveats(scores)
-    yield from figures_blocks(scores, width)
+
+
+def not_estimable(scores: Evaluation) -> str:
+    """Return which categories have too few groups, as the end of a sentence."""
+    told = ", ".join(
+        f"{code} ({count(score.n_seeds, 'seed')} of {count(score.n_groups, 'group')})"
+        for code in scores.not_estimable
+        for score in [scores.per_category[code]]
+    )
+    return f"on other groups is not estimable from these groups: {told}."
 
 
 def figures_blocks(scores: Evaluation, width: int | None) -> Iterator[Block]:
@@ -139,15 +171,6 @@ def _caveats(scores: Evaluation) -> Iterator[Block]:
     """Say what the figure does not stand for, and what a careless one would have been."""
     if scores.unscored:
         yield Line(f"Not scored, one group only: {', '.join(scores.unscored)}.", "warning")
-    if scores.not_estimable:
-        told = ", ".join(
-            f"{code} ({count(score.n_seeds, 'seed')} of {count(score.n_groups, 'group')})"
-            for code in scores.not_estimable
-            for score in [scores.per_category[code]]
-        )
-        yield Line(
-            f"How other groups would fare is not estimable from these groups: {told}.", "warning"
-        )
     if scores.generated_only:
         yield Line(
             f"Generated only, no evidence of real examples: {', '.join(scores.generated_only)}.",

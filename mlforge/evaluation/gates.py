@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,9 +20,9 @@ from mlforge.evaluation.intervals import (
     wilson_around,
     wilson_interval,
 )
-from mlforge.evaluation.records import Evaluation, Interval
+from mlforge.evaluation.records import FEWEST_GROUPS, Evaluation, Interval
 
-__all__ = ["Gate", "GateAnswer", "check_gate_categories", "judge", "parse_gate"]
+__all__ = ["Gate", "GateAnswer", "check_gate_categories", "judge", "parse_gate", "why_unsettled"]
 
 Answer = Literal["pass", "fail", "inconclusive"]
 
@@ -42,6 +42,8 @@ _EXAMPLES = (
     f"figures: {', '.join(_FIGURES)}"
 )
 _MOST_SEEDS = 1_000_000
+_NOT_SCORED = "no category could be scored"
+_NO_EVIDENCE = "all categories are generated only: no evidence of the real world"
 
 
 @dataclass(frozen=True)
@@ -167,8 +169,12 @@ def judge(
         That of the gate's reference; None where there is none.
     """
     if evaluation is None:
-        return _unknown(gate, "no category could be scored")
-    if (obstacle := _obstacle(gate, evaluation)) is not None:
+        return _unknown(gate, _NOT_SCORED)
+    obstacle = _obstacle(gate, evaluation)
+    # The model itself, or the same made again, would be as good with seeds of other groups too.
+    if obstacle is None and reference != evaluation:
+        obstacle = _too_few_groups(_resting_on(gate, evaluation))
+    if obstacle is not None:
         return _unknown(gate, obstacle)
     if gate.reference is not None:
         return _judge_difference(gate, evaluation, reference)
@@ -187,6 +193,15 @@ def judge(
         _reason(gate, answer, value, interval, n_needed),
         n_needed,
     )
+
+
+def why_unsettled(evaluation: Evaluation | None) -> str:
+    """Return why no figure over all categories holds for new examples; empty where one does."""
+    if evaluation is None:
+        return _NOT_SCORED
+    if evaluation.evidence_codes.issubset(evaluation.generated_only):
+        return _NO_EVIDENCE
+    return _too_few_groups(evaluation.not_estimable) or ""
 
 
 def _right_side(text: str, right: str) -> tuple[float, str | None]:
@@ -221,7 +236,7 @@ def _obstacle(gate: Gate, evaluation: Evaluation) -> str | None:
     scored = [code for code, score in evaluation.per_category.items() if score.n_seeds]
     if gate.category is None:
         if all(code in evaluation.generated_only for code in scored):
-            return "all categories are generated only: no evidence of the real world"
+            return _NO_EVIDENCE
         return None
     if gate.category in evaluation.generated_only:
         return f"{gate.category} is generated only: no evidence of the real world"
@@ -230,6 +245,24 @@ def _obstacle(gate: Gate, evaluation: Evaluation) -> str | None:
     if gate.figure == "recall" and gate.category not in scored:
         return f"{gate.category} could not be scored: it has fewer than two groups"
     return None
+
+
+def _resting_on(gate: Gate, evaluation: Evaluation) -> tuple[str, ...]:
+    """Return the categories of too few groups that a gate's figure rests on."""
+    if gate.figure == "recall":
+        return tuple(code for code in evaluation.not_estimable if code == gate.category)
+    # Seeds of any category may be given the name of the one whose precision is asked for.
+    return evaluation.not_estimable
+
+
+def _too_few_groups(codes: Sequence[str]) -> str | None:
+    """Return why a figure that rests on these categories tells nothing; None without any."""
+    if not codes:
+        return None
+    return (
+        f"how other groups would fare is not estimable from these groups: {', '.join(codes)} "
+        f"(fewer than {FEWEST_GROUPS} groups)"
+    )
 
 
 def _judge_difference(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 __all__ = [
+    "FEWEST_GROUPS",
     "Calibration",
     "CategoryScore",
     "DeepEvaluation",
@@ -25,8 +26,8 @@ __all__ = [
     "UnknownSummary",
 ]
 
-# With fewer groups, how much they differ from each other is anybody's guess.
-_FEWEST_GROUPS = 5
+FEWEST_GROUPS = 5
+"""With fewer groups, how much they differ from each other is anybody's guess."""
 
 Interval = tuple[float, float]
 """The lower and upper end of a 95 % interval."""
@@ -248,7 +249,8 @@ class Evaluation:
         return tuple(
             code
             for code, score in self.per_category.items()
-            if 0 < score.n_groups < min(score.n_seeds, _FEWEST_GROUPS)
+            if 0 < score.n_groups < min(score.n_seeds, FEWEST_GROUPS)
+            and code not in self.generated_only
         )
 
     @property

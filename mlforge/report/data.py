@@ -53,7 +53,8 @@ class LeaderboardRow:
     version, model, features
         The artifact, its model and its extractors by name.
     accuracy, interval
-        Its accuracy with the 95 % interval; None where nothing could be scored.
+        Its accuracy with the 95 % interval; None where nothing could be scored, the interval also
+        where there are too few groups to tell.
     seconds
         How long its fits took.
     """

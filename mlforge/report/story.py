@@ -62,13 +62,19 @@ def tell(data: ReportData, names: Mapping[str, str]) -> Story:
             f"A score needs two categories with {noun}s of at least two groups each.",
             f"Add {noun}s, each taken on its own: mlforge categories add CODE FILES...",
         )
-    low, high = (round(100 * end) for end in scores.accuracy_interval)
     curve = data.deep.curve if data.deep else None
     return Story(
-        f"Right {times(scores.accuracy)} times in 100, between {low} and {high}.",
+        _headline(scores),
         _weak(scores, curve, names, noun),
-        _basis(scores, noun) + _not_estimable(scores, names, noun),
+        _not_estimable(scores, names, noun) + _basis(scores, noun),
     )
+
+
+def _headline(scores: Evaluation) -> str:
+    if scores.not_estimable:
+        return "How good it is on other groups is not estimable."
+    low, high = (round(100 * end) for end in scores.accuracy_interval)
+    return f"Right {times(scores.accuracy)} times in 100, between {low} and {high}."
 
 
 def _weak(
@@ -106,8 +112,9 @@ def _not_estimable(scores: Evaluation, names: Mapping[str, str], noun: str) -> s
         return ""
     named = joined([names[code] for code in scores.not_estimable])
     return (
-        f" How {noun}s of other groups (another person, another place) of {named} would fare is "
-        "not estimable from these groups: there are too few."
+        f"How {noun}s of other groups (another person, another place) of {named} would fare is "
+        "not estimable from these groups: there are too few. On the groups that there are, "
+        f"{times(scores.accuracy)} of 100 were right. "
     )
 
 

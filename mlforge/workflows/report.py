@@ -256,7 +256,7 @@ def _row(model: TrainedModel) -> LeaderboardRow:
         model.model,
         model.features,
         scores.accuracy if scores else None,
-        scores.accuracy_interval if scores else None,
+        scores.accuracy_interval if scores and not scores.not_estimable else None,
         model.seconds,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def test_run_never_promotes_what_could_not_be_measured(invoke: Run, project: Pro
             seed.unlink()
     done = invoke("run", "--count", "2", "--promote", "--json", cwd=project.root)
     assert (done.code, done.document["promoted"]) == (9, None)
-    assert "nothing could be measured" in done.err
+    assert "is not promoted: no category could be scored" in done.err
     assert project.artifacts.aliases.read() == {}
 
 
@@ -258,3 +259,37 @@ def test_a_script_may_allow_what_is_inconclusive_and_nothing_is_promoted(
     assert invoke(*allowed, cwd=trained.root).code == 0
     assert invoke(*allowed, "--gate", "accuracy<0.05").code == 1
     assert trained.artifacts.aliases.read() == {}
+
+
+@pytest.fixture
+def few_groups(project: Project) -> Project:
+    """Return a project whose circles are of two groups."""
+    seeds = project.root / "categories" / "circle" / "seeds"
+    for number, seed in enumerate(sorted(seeds.iterdir())):
+        seed.rename(seeds / f"x_{number % 2}_{number}.png")
+    config = project.root / "categories" / "circle" / "config.json"
+    values = json.loads(config.read_text())
+    config.write_text(json.dumps({**values, "group_pattern": "x_{group}_*"}))
+    return project
+
+
+def test_a_figure_of_too_few_groups_is_no_headline_passes_no_gate_and_promotes_nothing(
+    invoke: Run, few_groups: Project
+) -> None:
+    words = ("run", "--count", "2", "--promote")
+    done = invoke(*words, "--gate", "accuracy>=0.01", cwd=few_groups.root)
+    assert done.code == 9
+    assert f"{FIRST}: how good it is on other groups is not estimable" in done.out
+    assert "unseen examples" not in done.out
+    assert "circle (4 seeds of 2 groups)" in done.out
+    assert "inconclusive" in done.out
+    ungated = invoke(*words, "--json")
+    assert (ungated.code, ungated.document["promoted"]) == (9, None)
+    assert "is not promoted: how other groups would fare is not estimable" in ungated.err
+    (model,) = ungated.document["train"]["models"]
+    assert model["not_estimable"] == ["circle"]
+    assert invoke(*words, "--allow-inconclusive").code == 0
+    assert few_groups.artifacts.aliases.read() == {}
+    page = few_groups.report(FIRST).file.read_text()
+    assert "<h1>How good it is on other groups is not estimable.</h1>" in page
+    assert "not estimable" in invoke("models", "list").out

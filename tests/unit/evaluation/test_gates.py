@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mlforge.errors import ConfigError
-from mlforge.evaluation.gates import Gate, check_gate_categories, judge, parse_gate
+from mlforge.evaluation.gates import Gate, check_gate_categories, judge, parse_gate, why_unsettled
 from mlforge.evaluation.records import Evaluation
 from mlforge.evaluation.scores import HeldOut, evaluate
 
@@ -211,3 +211,50 @@ def test_verdicts_are_seldom_wrong(tested: Make, trained: Make) -> None:
         wrong += judge(parse_gate("accuracy>=0.851"), evaluation).answer == "pass"
         wrong += judge(parse_gate("accuracy>=0.849"), evaluation).answer == "fail"
     assert wrong <= 0.06 * 200
+
+
+@pytest.mark.parametrize(
+    ("gate", "answer"),
+    [
+        ("accuracy>=0.1", "inconclusive"),
+        ("accuracy>=0.999", "inconclusive"),
+        ("accuracy<=0.01", "inconclusive"),
+        ("macro_f1>=0.1", "inconclusive"),
+        ("precision[mug]>=0.1", "inconclusive"),
+        ("recall[cup]>=0.1", "inconclusive"),
+        ("recall[mug]>=0.1", "pass"),
+        ("accuracy>=production-0.5", "inconclusive"),
+    ],
+)
+def test_what_is_not_estimable_from_too_few_groups_is_inconclusive(
+    trained: Make, gate: str, answer: str
+) -> None:
+    evaluation = _of_few_groups(trained(LABELS, answered(10)), 4)
+    made = judge(parse_gate(gate), evaluation, trained(LABELS, answered(30)))
+    assert made.answer == answer
+    if answer == "inconclusive":
+        assert made.value is None
+        assert "not estimable from these groups: cup" in made.reason
+    assert "not estimable" in why_unsettled(evaluation)
+
+
+def test_a_model_is_as_good_as_itself_whatever_its_groups(trained: Make) -> None:
+    evaluation = _of_few_groups(trained(LABELS, answered(10)), 2)
+    assert judge(parse_gate("accuracy>=production"), evaluation, evaluation).answer == "pass"
+
+
+def test_five_groups_are_enough_to_answer(trained: Make) -> None:
+    evaluation = _of_few_groups(trained(LABELS, LABELS), 5)
+    assert judge(parse_gate("accuracy>=0.1"), evaluation).answer == "pass"
+    assert why_unsettled(evaluation) == ""
+
+
+def test_what_was_not_measured_at_all_is_unsettled_too(trained: Make) -> None:
+    assert "no category" in why_unsettled(None)
+    every = dataclasses.replace(trained(LABELS, LABELS), generated_only=("cup", "mug"))
+    assert "generated only" in why_unsettled(every)
+
+
+def _of_few_groups(evaluation: Evaluation, n_groups: int) -> Evaluation:
+    cup = dataclasses.replace(evaluation.per_category["cup"], n_groups=n_groups)
+    return dataclasses.replace(evaluation, per_category={**evaluation.per_category, "cup": cup})
