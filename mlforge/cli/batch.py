@@ -86,6 +86,7 @@ def batch(
     The table takes the place of an older one when it is whole. What an interrupted run has done
     is kept beside it, hidden, until --resume finishes it or a run without --resume drops it.
     """
+    from mlforge.cli.answers import model_that_answered
     from mlforge.cli.render import plain_value
     from mlforge.workflows.batch import BatchOptions
 
@@ -95,12 +96,13 @@ def batch(
         version=model, file_format=file_format.value, workers=workers, resume=resume
     )
     summary = session.project.batch(source, target, options)
-    session.show(plain_value(summary), _blocks(summary))
+    name = model_that_answered(session, summary.model)
+    session.show(plain_value(summary), _blocks(summary, name))
     if summary.n_failed:
         raise typer.Exit(DONE_WITH_FAILURES)
 
 
-def _blocks(summary: BatchSummary) -> list[Block]:
+def _blocks(summary: BatchSummary, model: str) -> list[Block]:
     from mlforge.cli.blocks import Cell, Column, Line, Row, table
     from mlforge.cli.render import count, duration, share_bar
 
@@ -115,7 +117,7 @@ def _blocks(summary: BatchSummary) -> list[Block]:
     ]
     blocks: list[Block] = [
         Line(
-            f"Predicted {count(n_predicted, 'file')} with {summary.model} in "
+            f"Predicted {count(n_predicted, 'file')} with {model} in "
             f"{duration(summary.seconds)} ({summary.files_per_second:g} a second).",
             "good",
         ),

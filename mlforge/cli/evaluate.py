@@ -74,6 +74,7 @@ def evaluate(
     rotation, compression and noise, and what unknown things it would take for known. That takes
     many fits; what is done is kept, and an interrupted run goes on.
     """
+    from mlforge.cli.answers import answered_by
     from mlforge.cli.render import plain_value
 
     if folder is None and not deep:
@@ -81,8 +82,11 @@ def evaluate(
     project = session.project
     on_folder = project.evaluate(folder, model) if folder is not None else None
     in_depth = project.evaluate_deep(model) if deep else None
+    evaluated = on_folder or in_depth
+    # One of the two was asked for.
+    version = evaluated.version if evaluated else ""
     document: dict[str, Any] = {
-        "version": on_folder.version if on_folder else in_depth and in_depth.version,
+        "version": version,
         "evaluation": plain_value(on_folder.evaluation) if on_folder else None,
         "failures": plain_value(on_folder.failures) if on_folder else [],
         "left_out": plain_value(on_folder.left_out) if on_folder else [],
@@ -95,7 +99,7 @@ def evaluate(
     if in_depth:
         n_categories = len(project.artifacts.manifest(in_depth.version)["categories"])
         blocks += _deep_blocks(in_depth, n_categories)
-    session.show(document, blocks)
+    session.show(document, [*blocks, answered_by(session, version)])
     if on_folder and on_folder.failures:
         raise typer.Exit(DONE_WITH_FAILURES if on_folder.evaluation else DataError.exit_code)
 

@@ -106,6 +106,8 @@ def predict(
     document with its name. Such files do not stop the others: the exit code is then 10, or 3
     where none could be predicted.
     """
+    from mlforge.cli.answers import answered_by
+
     names = files or [session.ask(None, "FILE")]
     done: list[Explained] = []
     for outcome in _outcomes(_answers(session, names, model, explain), names):
@@ -114,8 +116,10 @@ def predict(
         else:
             done.append(outcome)
             _stream(session, outcome)
-    if done and not session.output.as_json:
-        session.output.blocks(_blocks(done, len(names), top))
+    if done:
+        model_line = answered_by(session, done[0].prediction.model)
+        if not session.output.as_json:
+            session.output.blocks([*_blocks(done, len(names), top), model_line])
     if not done:
         raise typer.Exit(DataError.exit_code)
     if len(done) < len(names):

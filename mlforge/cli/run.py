@@ -64,6 +64,7 @@ def run(
     """
     from mlforge.cli.blocks import Line
     from mlforge.evaluation.gates import why_unsettled
+    from mlforge.workflows.answering import default_answering
     from mlforge.workflows.generate import GenerateOptions
     from mlforge.workflows.train import TrainOptions
 
@@ -73,12 +74,13 @@ def run(
         session.output.blocks([*generate_blocks(generated), Line()])
     trained = session.project.train(TrainOptions(workers=workers, gates=tuple(gate or ())))
     promoted = _promoted(session, trained) if promote else None
+    told = default_answering(session.project.artifacts)
     document = {
         "samples": generate_document(generated),
-        "train": train_document(trained),
+        "train": train_document(trained, told),
         "promoted": promoted,
     }
-    blocks = train_blocks(trained, session.output.width)
+    blocks = train_blocks(trained, told, session.output.width)
     if promoted is not None:
         blocks += [Line(), Line(f"Promoted: production is {promoted}.", "good")]
     session.show(document, blocks)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlforge.cli.blocks import Block
+    from mlforge.workflows.answering import Answering
     from mlforge.workflows.train import TrainResult
 
 __all__ = [
@@ -34,6 +35,7 @@ GATE_EXITS = {"fail": 1, "inconclusive": 9}
 TRAIN_KEYS = {
     "models": f"a list of objects, the one to use first, with {MODEL_KEYS}; and up_to_date",
     "best": "the version of the first of them",
+    "default": "the version that predict uses where none is named, or null",
     "gates": "the answers to the gates for the first of them: a list of objects with gate, answer "
     "(pass, fail or inconclusive), value, interval, reason, n_needed (how many seeds would settle "
     "it, or null)",
@@ -167,6 +169,7 @@ def train(
     is kept, but predict does not take it unless it is named. A gate asked of a model that is up to
     date is a question: whatever the answer, predict goes on as before.
     """
+    from mlforge.workflows.answering import default_answering
     from mlforge.workflows.train import TrainOptions
 
     options = TrainOptions(
@@ -181,7 +184,8 @@ def train(
         budget=_seconds(budget),
     )
     result = session.project.train(options)
-    session.show(train_document(result), train_blocks(result, session.output.width))
+    told = default_answering(session.project.artifacts)
+    session.show(train_document(result, told), train_blocks(result, told, session.output.width))
     exit_by_gates(result, allow_inconclusive=allow_inconclusive)
 
 
@@ -208,7 +212,7 @@ def exit_by_gates(result: TrainResult, *, allow_inconclusive: bool) -> None:
         raise typer.Exit(GATE_EXITS[answer])
 
 
-def train_document(result: TrainResult) -> dict[str, Any]:
+def train_document(result: TrainResult, told: Answering) -> dict[str, Any]:
     """Return the keys of `TRAIN_KEYS`."""
     from mlforge.cli.render import plain_value
     from mlforge.cli.scores import model_values
@@ -216,6 +220,7 @@ def train_document(result: TrainResult) -> dict[str, Any]:
     return {
         "models": [{**model_values(m), "up_to_date": m.up_to_date} for m in result.models],
         "best": result.best.version,
+        "default": told.version,
         "gates": [plain_value(answer) for answer in result.gates],
         "categories": list(result.codes),
         "n_seeds": result.n_seeds,
@@ -225,8 +230,9 @@ def train_document(result: TrainResult) -> dict[str, Any]:
     }
 
 
-def train_blocks(result: TrainResult, width: int | None) -> list[Block]:
-    """Return what a person is told: the leaderboard, and of the best model how good it is."""
+def train_blocks(result: TrainResult, told: Answering, width: int | None) -> list[Block]:
+    """Return what a person is told: the leaderboard, how good the best model is, what answers."""
+    from mlforge.cli.answers import default_lines
     from mlforge.cli.blocks import Line
     from mlforge.cli.render import count, duration, next_steps, shown_path
     from mlforge.cli.scores import choice_blocks, evaluation_blocks, gate_blocks, leaderboard
@@ -252,14 +258,19 @@ def train_blocks(result: TrainResult, width: int | None) -> list[Block]:
     blocks += gate_blocks(result.gates)
     if result.report is not None:
         blocks += [Line(), Line(f"Report: {shown_path(result.report)}")]
-    return [*blocks, *_learning(result), *next_steps(_steps(result))]
+    blocks += _learning(result)
+    return [*blocks, *default_lines(result, told), *next_steps(_steps(result, told))]
 
 
-def _steps(result: TrainResult) -> Iterator[tuple[str, str]]:
+def _steps(result: TrainResult, told: Answering) -> Iterator[tuple[str, str]]:
     """Yield what to type next, and what for."""
+    from mlforge.cli.answers import changing_steps
+
     if not result.n_samples and result.data is None:
         yield "mlforge samples generate", "more to learn from; then train again"
-    yield "mlforge predict FILE", "what is on a picture"
+    if told.version == result.best.version:
+        yield "mlforge predict FILE", "what is on a picture"
+    yield from changing_steps(result, told)
     # The diagnostics are those of the project's own seeds.
     if result.best.evaluation is not None and result.data is None:
         yield "mlforge evaluate --deep", "what to photograph next, and which seeds to look at"

@@ -304,7 +304,7 @@ def test_predict_tells_label_confidence_and_probabilities(
     out = invoke("predict", "new.png", "--top", "2").out.splitlines()
     assert out[0].startswith("square (square): ")
     assert out[0].endswith(", reliable" if document["reliable"] else ", not reliable")
-    assert len(out) == 3
+    assert out[3:] == ["Model: random_forest-0001"]
 
 
 def test_predict_of_several_files_gives_a_line_each_in_order(
