@@ -9,8 +9,8 @@ import typer
 
 from mlforge.cli import completion
 from mlforge.cli.registrar import command
-from mlforge.cli.session import DONE_WITH_FAILURES, Session
-from mlforge.errors import ConfigError, DataError
+from mlforge.cli.session import DONE_WITH_FAILURES, Session, YesOption
+from mlforge.errors import DataError
 
 if TYPE_CHECKING:
     from mlforge.cli.blocks import Block, Style
@@ -282,7 +282,7 @@ def remove(
     session: Session,
     code: Code = None,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: YesOption = False,
 ) -> None:
     """Take a category out of the project.
 
@@ -295,15 +295,10 @@ def remove(
     chosen = session.ask(code, "CODE")
     # Not read: a category whose configuration is broken can be removed too.
     session.project.workspace.require_category(chosen)
-    if not yes:
-        if not session.can_ask:
-            raise ConfigError(
-                f"removing {chosen!r} needs a confirmation",
-                f"mlforge categories remove {chosen} --yes",
-            )
-        if not typer.confirm(f"Remove the category {chosen}?", err=True):
-            session.reporter.warn(f"{chosen} was not removed")
-            return
+    without = f"mlforge categories remove {chosen} --yes"
+    if not (yes or session.confirm(f"Remove the category {chosen}?", without)):
+        session.reporter.warn(f"{chosen} was not removed")
+        return
     kept = session.project.remove_category(chosen)
     session.show(
         {"code": chosen, "kept": str(kept)},

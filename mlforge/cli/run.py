@@ -13,6 +13,7 @@ from mlforge.cli.train import (
     GATE_EXITS,
     AllowInconclusiveOption,
     GateOption,
+    ModelOption,
     exit_by_gates,
     train_blocks,
     train_document,
@@ -42,6 +43,7 @@ PromoteOption = Annotated[
     examples=[
         "mlforge run",
         "mlforge run --count 200",
+        "mlforge run --model auto",
         'mlforge run --gate "accuracy>=0.8" --promote --json',
     ],
     exits=(1, 3, 4, 5, 6, 9, 10),
@@ -49,6 +51,7 @@ PromoteOption = Annotated[
 def run(
     session: Session,
     count: Count = None,
+    model: ModelOption = None,
     gate: GateOption = None,
     *,
     promote: PromoteOption = False,
@@ -57,7 +60,7 @@ def run(
 ) -> None:
     """Generate samples, train, and say how good it is: the whole way.
 
-    What is up to date is skipped. Models and features are those of mlforge.toml.
+    What is up to date is skipped. Features, and models without --model, are those of mlforge.toml.
 
     A model of which too little could be measured to tell how it does on new examples is never
     promoted: that is as inconclusive as a gate can be, and ends with the same exit code.
@@ -72,7 +75,8 @@ def run(
     if not session.output.as_json:
         # Shown before training starts: that is where the time goes.
         session.output.blocks([*generate_blocks(generated), Line()])
-    trained = session.project.train(TrainOptions(workers=workers, gates=tuple(gate or ())))
+    options = TrainOptions(models=tuple(model or ()), workers=workers, gates=tuple(gate or ()))
+    trained = session.project.train(options)
     promoted = _promoted(session, trained) if promote else None
     told = default_answering(session.project.artifacts)
     document = {

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from mlforge.cli.blocks import Block
     from mlforge.project import Project
 
-__all__ = ["DONE_WITH_FAILURES", "EXITS", "CommandSpec", "Session"]
+__all__ = ["DONE_WITH_FAILURES", "EXITS", "CommandSpec", "Session", "YesOption"]
 
 DONE_WITH_FAILURES = 10
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 EXITS: Mapping[int, str] = {
     0: "done",
@@ -136,6 +137,25 @@ class Session:
             answer: str = typer.prompt(name, err=True)
             return answer
         raise ConfigError(f"missing argument {name}", f"mlforge {self.spec.path} --help")
+
+    def confirm(self, question: str, command: str) -> bool:
+        """Return whether somebody agrees to what is about to be removed.
+
+        Parameters
+        ----------
+        question
+            What is asked.
+        command
+            What does it without a question.
+
+        Raises
+        ------
+        ConfigError
+            If nobody can be asked.
+        """
+        if not self.can_ask:
+            raise ConfigError(f"{question} Nobody can be asked for a confirmation here", command)
+        return typer.confirm(question, err=True)
 
     @property
     def can_ask(self) -> bool:

@@ -25,6 +25,7 @@ __all__ = [
     "TRAIN_KEYS",
     "AllowInconclusiveOption",
     "GateOption",
+    "ModelOption",
     "exit_by_gates",
     "train",
     "train_blocks",

@@ -9,9 +9,9 @@ import typer
 
 from mlforge.cli import completion
 from mlforge.cli.registrar import command
-from mlforge.cli.session import Session
+from mlforge.cli.session import Session, YesOption
 from mlforge.core.names import PRODUCTION
-from mlforge.errors import ArtifactError, ConfigError
+from mlforge.errors import ArtifactError
 
 if TYPE_CHECKING:
     from mlforge.cli.blocks import Block
@@ -105,37 +105,39 @@ def verify(session: Session, version: VersionArgument = None) -> None:
     "models remove",
     schema="mlforge.models.remove/1",
     keys={"version": "the version", "aliases": "the aliases that named it and are gone with it"},
-    examples=["mlforge models remove svm-0001", "mlforge models remove svm-0001 --force"],
+    examples=["mlforge models remove svm-0001", "mlforge models remove svm-0001 --yes"],
     exits=(3, 5),
 )
 def remove(
     session: Session,
     version: VersionArgument = None,
     *,
+    yes: YesOption = False,
     force: Annotated[
         bool, typer.Option("--force", help="Do not ask, and remove it with its aliases.")
     ] = False,
 ) -> None:
     """Remove a trained model for good; its number is never given again.
 
-    One that an alias names stays, unless --force is given. Asks before it removes; where nobody
-    can be asked, --force is needed.
+    Asks before it removes; where nobody can be asked, --yes is needed. One that an alias names
+    stays, unless --force is given, which says which aliases are gone and what answers now.
     """
     from mlforge.cli.blocks import Line
+    from mlforge.workflows.answering import default_answering
 
     project = session.project
     chosen = project.artifacts.resolve(session.ask(version, "VERSION"))
     if not force:
         project.require_unnamed(chosen)
-        if not session.can_ask:
-            raise ConfigError(
-                f"removing {chosen!r} needs a confirmation",
-                f"mlforge models remove {chosen} --force",
-            )
-        if not typer.confirm(f"Remove the model {chosen}?", err=True):
-            session.reporter.warn(f"{chosen} was not removed")
-            return
+    without = f"mlforge models remove {chosen} --yes"
+    if not (force or yes or session.confirm(f"Remove the model {chosen}?", without)):
+        session.reporter.warn(f"{chosen} was not removed")
+        return
     aliases = project.remove_model(chosen, force=force)
+    if aliases:
+        told = default_answering(project.artifacts)
+        now = f"predict now uses {told.name}" if told.version else "predict now uses no model"
+        session.reporter.warn(f"{', '.join(aliases)} named {chosen} and is gone with it; {now}")
     gone = f" and the alias {', '.join(aliases)}" if aliases else ""
     session.show({"version": chosen, "aliases": list(aliases)}, [Line(f"Removed {chosen}{gone}.")])
 

@@ -96,3 +96,11 @@ def test_a_model_of_other_data_altogether_misses_nothing(
     shutil.rmtree(trained.root / "categories")
     done = invoke("predict", labelled / "circle" / "c.png", cwd=trained.root)
     assert (done.code, "no category" in done.err) == (0, False)
+
+
+def test_run_trains_the_model_that_it_is_told_to(invoke: Run, trained: Project) -> None:
+    words = ("run", "--count", "8", "--model", "logistic_regression", "--json")
+    done = invoke(*words, cwd=trained.root)
+    assert (done.code, done.document["train"]["best"]) == (0, OTHER)
+    unknown = invoke("run", "--model", "logistic_regresion")
+    assert (unknown.code, "did you mean" in unknown.err) == (2, True)

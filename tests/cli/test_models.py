@@ -119,16 +119,25 @@ def test_removing_asks_and_spares_what_an_alias_names(invoke: Run, two: Project)
     assert f"{FIRST} is production" in done.err
     done = invoke("models", "remove", SECOND)
     assert done.code == 2
-    assert f"mlforge models remove {SECOND} --force" in done.err
+    assert f"mlforge models remove {SECOND} --yes" in done.err
     assert len(two.artifacts.versions()) == 2
-    assert invoke("models", "remove", SECOND, "--force").out == f"Removed {SECOND}.\n"
+    assert invoke("models", "remove", SECOND, "--yes").out == f"Removed {SECOND}.\n"
+    assert invoke("models", "remove", FIRST, "--yes").code == 2, "yes drops no alias"
+    assert two.artifacts.aliases.read()["production"].version == FIRST
     done = invoke("models", "remove", "production", "--force", "--json")
     assert done.document == {
         "schema": "mlforge.models.remove/1",
         "version": FIRST,
         "aliases": ["production"],
     }
+    assert f"production named {FIRST} and is gone with it" in done.err
     assert two.artifacts.versions() == []
+
+
+def test_forcing_says_which_model_answers_after_an_alias_is_gone(invoke: Run, two: Project) -> None:
+    two.promote(FIRST)
+    done = invoke("models", "remove", FIRST, "--force", "-y", cwd=two.root)
+    assert (done.code, f"predict now uses {SECOND}" in done.err) == (0, True)
 
 
 def test_pruning_can_be_tried_first(invoke: Run, two: Project) -> None:
