@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlforge.cli import completion
+from mlforge.cli.junit import JunitOption, finding_verdicts, write_junit
 from mlforge.cli.registrar import command
 from mlforge.cli.session import DONE_WITH_FAILURES, Session, YesOption
 from mlforge.errors import DataError
@@ -239,6 +240,7 @@ def check(
             show_default=False,
         ),
     ] = None,
+    junit: JunitOption = None,
 ) -> None:
     """Look through configurations and seeds for what is wrong or worth knowing.
 
@@ -267,6 +269,8 @@ def check(
         summary = f"{count(n_errors, 'error')}, {count(n_warnings, 'warning')}"
         blocks += [Line(), Line(summary, "bad" if n_errors else "warning")]
     session.show({"findings": plain_value(findings), "n_errors": n_errors}, blocks)
+    if junit is not None:
+        write_junit(junit, "check", finding_verdicts(findings))
     if n_errors:
         raise typer.Exit(DataError.exit_code)
 

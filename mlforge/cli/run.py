@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlforge.cli.junit import JunitOption, gate_verdicts, write_junit
 from mlforge.cli.registrar import command
 from mlforge.cli.samples import Count, Workers, generate_blocks, generate_document
 from mlforge.cli.session import DONE_WITH_FAILURES, Session
@@ -53,6 +54,7 @@ def run(
     count: Count = None,
     model: ModelOption = None,
     gate: GateOption = None,
+    junit: JunitOption = None,
     *,
     promote: PromoteOption = False,
     allow_inconclusive: AllowInconclusiveOption = False,
@@ -88,6 +90,8 @@ def run(
     if promoted is not None:
         blocks += [Line(), Line(f"Promoted: production is {promoted}.", "good")]
     session.show(document, blocks)
+    if junit is not None:
+        write_junit(junit, "gates", gate_verdicts(trained.gates))
     exit_by_gates(trained, allow_inconclusive=allow_inconclusive)
     if promote and why_unsettled(trained.best.evaluation) and not allow_inconclusive:
         raise typer.Exit(GATE_EXITS["inconclusive"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlforge.cli import completion
+from mlforge.cli.junit import JunitOption, gate_verdicts, write_junit
 from mlforge.cli.registrar import command
 from mlforge.cli.samples import Workers
 from mlforge.cli.score_keys import MODEL_KEYS
@@ -155,6 +156,7 @@ def train(
     tune: TuneOption = None,
     budget: BudgetOption = None,
     gate: GateOption = None,
+    junit: JunitOption = None,
     *,
     allow_inconclusive: AllowInconclusiveOption = False,
     force: ForceOption = False,
@@ -187,6 +189,8 @@ def train(
     result = session.project.train(options)
     told = default_answering(session.project.artifacts)
     session.show(train_document(result, told), train_blocks(result, told, session.output.width))
+    if junit is not None:
+        write_junit(junit, "gates", gate_verdicts(result.gates))
     exit_by_gates(result, allow_inconclusive=allow_inconclusive)
 
 
