@@ -8,7 +8,15 @@ from collections.abc import Iterable
 
 from mlforge.errors import ConfigError
 
-__all__ = ["PRODUCTION", "check_code", "code_from_name", "nearest", "printable", "suggestion"]
+__all__ = [
+    "PRODUCTION",
+    "check_code",
+    "code_from_name",
+    "is_system_name",
+    "nearest",
+    "printable",
+    "suggestion",
+]
 
 PRODUCTION = "production"
 """The alias that predicting uses where no model is named."""
@@ -18,6 +26,27 @@ _CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _DEVICE_NAMES = frozenset(
     ["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))]
 )
+
+
+# What Windows, macOS, Linux and storage boxes write into folders by themselves.
+_SYSTEM_NAMES = frozenset(
+    [
+        *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r"),
+        *("__macosx", "@eadir", "#recycle", "$recycle.bin", "system volume information"),
+        *("lost+found", "network trash folder", "temporary items"),
+    ]
+)
+
+
+def is_system_name(name: str) -> bool:
+    """Return whether a file or folder of this name is hidden, or a system's and nobody's data.
+
+    Examples
+    --------
+    >>> [is_system_name(name) for name in ("Thumbs.db", "._cup.jpg", "__MACOSX", "cup.jpg")]
+    [True, True, True, False]
+    """
+    return name.startswith(".") or name.casefold() in _SYSTEM_NAMES
 
 
 def check_code(code: str, where: str = "category code") -> str:

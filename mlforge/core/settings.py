@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mlforge.core.strict_json import MAX_DEPTH
 from mlforge.core.validation import validated
 from mlforge.errors import ConfigError
 
 __all__ = ["DEFAULT_FEATURES", "ProjectSettings", "parse_settings", "settings_template"]
 
 DEFAULT_FEATURES = ("hog", "color", "lbp", "thumbnail")
+
+
+# Comments too: a quote in one begins no string.
+_TOML_STRING = re.compile(
+    r'''"""(?:[^\\]|\\.)*?"""|\'{3}.*?\'{3}|"(?:[^"\\\n]|\\.)*+"|\'[^\'\n]*+\'|\#[^\n]*+''',
+    re.DOTALL,
+)
+_KEY_PART = re.compile(r"[\w-]++")
 
 
 class _Section(BaseModel):
@@ -95,7 +105,9 @@ def parse_settings(data: bytes, where: str) -> ProjectSettings:
     3
     """
     try:
-        values = tomllib.loads(data.decode("utf-8-sig"))
+        text = data.decode("utf-8-sig")
+        _check_depth(text, where)
+        values = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise ConfigError(f"{where}: not UTF-8 at byte {error.start}", "save it as UTF-8") from None
     except RecursionError:
@@ -104,6 +116,15 @@ def parse_settings(data: bytes, where: str) -> ProjectSettings:
     except ValueError as error:
         raise ConfigError(f"{where}: not valid TOML: {error}", "mend that line") from None
     return validated(ProjectSettings, values, where)
+
+
+def _check_depth(text: str, where: str) -> None:
+    """Refuse keys of so many dotted parts that parsing them takes ages."""
+    keys = _KEY_PART.sub("k", _TOML_STRING.sub("k", text)).replace(" ", "").replace("\t", "")
+    if "k." * MAX_DEPTH in keys:
+        raise ConfigError(
+            f"{where}: nested too deeply: a key of more than {MAX_DEPTH} parts", "shorten that key"
+        )
 
 
 def settings_template(modality: str) -> str:

@@ -26,6 +26,7 @@ Item = TypeVar("Item")
 Value = TypeVar("Value")
 
 _PATIENCE = 1.0  # seconds
+_MAX_WORKERS = 1_024
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,17 @@ class LocalEngine:
     Raises
     ------
     ConfigError
-        If `workers` is below 1.
+        If `workers` is below 1, or more than any machine has use for.
     """
 
     def __init__(self, workers: int | None = None, reporter: Reporter | None = None) -> None:
         if workers is not None and workers < 1:
             raise ConfigError(
                 f"--workers {workers}: at least 1", "leave it out for one a processor"
+            )
+        if workers is not None and workers > _MAX_WORKERS:
+            raise ConfigError(
+                f"--workers {workers}: at most {_MAX_WORKERS}", "leave it out for one a processor"
             )
         self.workers = workers or available_processors()
         self._reporter = reporter

@@ -201,6 +201,9 @@ def load(kind: Format, data: bytes, size: int) -> Loaded:
     elif kind is _TIFF:
         _check_tiff_tags(picture)
     picture.load()
+    if kind is _BMP and picture.mode == "RGBA" and picture.getextrema()[3] == (0, 0):
+        # Many programs leave the fourth byte 0 and mean nothing by it.
+        picture = picture.convert("RGB")
     # Read before anything is converted, and after loading: TIFF is turned while it is loaded.
     return Loaded(picture, (width, height), _orientation(picture))
 

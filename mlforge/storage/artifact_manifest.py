@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from mlforge.core.digest import digest_bytes, digest_json, json_bytes
-from mlforge.core.names import printable
+from mlforge.core.names import check_code, printable
 from mlforge.core.strict_json import is_count, is_number
-from mlforge.errors import ArtifactError
+from mlforge.errors import ArtifactError, ConfigError
 
 __all__ = [
     "AGAIN",
@@ -165,6 +165,19 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def _is_code(value: Any) -> bool:
+    """Return whether a value may name a category, as a person's own would have to."""
+    try:
+        return _is_text(value) and bool(check_code(value))
+    except ConfigError:
+        return False
+
+
+def _is_name(value: Any) -> bool:
+    """Return whether a value is a text that can be written; a lone surrogate cannot."""
+    return _is_text(value) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
 def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
@@ -177,7 +190,7 @@ def _are_categories(value: Any) -> bool:
     return _CATEGORIES(value) and len({category["code"] for category in value}) == len(value)
 
 
-_CATEGORIES = _list(_record(code=_is_text, name=_is_text, min_confidence=_number(0, 1)), 1)
+_CATEGORIES = _list(_record(code=_is_code, name=_is_name, min_confidence=_number(0, 1)), 1)
 _CANDIDATE = _record(
     name=_is_text,
     parameters=_is_object,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlforge.core.category import SCHEMA_FILE, CategoryConfig, TechniqueSpec, config_schema
-from mlforge.core.names import check_code, code_from_name, printable
+from mlforge.core.names import check_code, code_from_name, is_system_name, printable
 from mlforge.core.records import Failure
 from mlforge.core.reporting import Advance, Reporter
 from mlforge.core.validation import validated
@@ -195,7 +195,7 @@ def class_folders(folder: Path, suffixes: Sequence[str]) -> dict[str, Path]:
         raise DataError(f"{printable(str(folder))}: not a folder", "give a folder of class folders")
     named: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if not path.is_dir() or path.name.startswith(".") or not examples_in(path, suffixes):
+        if not path.is_dir() or is_system_name(path.name) or not examples_in(path, suffixes):
             continue
         code = code_from_name(path.name)
         if not code:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from mlforge.core.names import printable
+from mlforge.core.names import is_system_name, printable
 from mlforge.core.records import Seed
 from mlforge.core.reporting import Reporter
 from mlforge.engines.local import LocalEngine
@@ -220,7 +220,7 @@ def _check_groups(category: Category, sight: _Sight) -> Iterator[Finding]:
 def _check_folders(workspace: Workspace) -> Iterator[Finding]:
     known = workspace.layout.category_codes()
     for folder in sorted(workspace.layout.categories.iterdir()):
-        if folder.is_dir() and folder.name not in known and not folder.name.startswith("."):
+        if folder.is_dir() and folder.name not in known and not is_system_name(folder.name):
             message = f"categories/{printable(folder.name)}: a folder without config.json"
             fix = "mlforge categories add CODE, with the folder's name, writes one"
             yield Finding("error", "", "no_config", message, (folder.name,), fix)

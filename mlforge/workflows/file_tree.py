@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlforge.core.names import printable
+from mlforge.core.names import is_system_name, printable
 from mlforge.core.reporting import Reporter
 
 __all__ = ["FileTree", "TreeCount"]
@@ -130,6 +130,8 @@ class FileTree:
             self._say(prefix, str(error.strerror))
 
     def _key(self, prefix: str, entry: os.DirEntry[str]) -> str | None:
+        if is_system_name(entry.name):
+            return None
         key = prefix + entry.name
         if entry.is_dir(follow_symlinks=False):
             return None if key == self._left_out else f"{key}/"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlforge.core.digest import digest_bytes
+from mlforge.core.names import is_system_name
 from mlforge.core.reporting import Advance
 from mlforge.core.units import format_size
 from mlforge.engines.local import LocalEngine
@@ -51,7 +52,7 @@ def given_files(files: Sequence[Path], suffixes: Sequence[str]) -> GivenFiles:
             continue
         found = examples_in(path, suffixes)
         paths.extend(found)
-        n_files = sum(p.is_file() and not p.name.startswith(".") for p in path.iterdir())
+        n_files = sum(p.is_file() and not is_system_name(p.name) for p in path.iterdir())
         n_other += n_files - len(found)
         n_deeper += _count_below(path, suffixes)
     return GivenFiles(tuple(paths), n_other, n_deeper)
@@ -62,7 +63,7 @@ def examples_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in suffixes and not is_system_name(path.name) and path.is_file()
     )
 
 
@@ -139,8 +140,9 @@ def _count_below(folder: Path, suffixes: Sequence[str]) -> int:
     """Count the examples in all folders below one; hidden folders and links are passed over."""
     n_examples = 0
     for parent, names, files in os.walk(folder):
-        names[:] = [name for name in names if not name.startswith(".")]
+        names[:] = [name for name in names if not is_system_name(name)]
         if Path(parent) != folder:
-            suffixed = (Path(name).suffix.lower() in suffixes for name in files)
-            n_examples += sum(suffixed)
+            n_examples += sum(
+                Path(name).suffix.lower() in suffixes and not is_system_name(name) for name in files
+            )
     return n_examples

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlforge.core.category import CategoryConfig
 from mlforge.core.digest import digest_bytes
-from mlforge.core.names import printable, suggestion
+from mlforge.core.names import is_system_name, printable, suggestion
 from mlforge.core.records import Failure, Seed
 from mlforge.core.settings import ProjectSettings, parse_settings
 from mlforge.core.strict_json import parse_json
@@ -237,7 +237,7 @@ def _visible(
     """Yield the files of a folder, hidden ones aside, and why each cannot be a seed."""
     max_bytes = config.quality_thresholds.max_bytes
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if not path.name.startswith("."):
+        if not is_system_name(path.name):
             yield path, _refusal(path, max_bytes, modality, boundary)
 
 

@@ -7,11 +7,14 @@ import os
 import re
 from pathlib import Path
 
-from mlforge.errors import ConfigError, EngineError, MissingExtraError
+from mlforge.errors import ConfigError, EngineError, MissingExtraError, StorageError
+from mlforge.storage.files import read_plain
 
 __all__ = ["ALLOW_DOWNLOAD", "read_backbone"]
 
 ALLOW_DOWNLOAD = "MLFORGE_ALLOW_DOWNLOAD"
+# What protocol buffers, and so ONNX graphs, can be at most.
+_MAX_BYTES = 2**31 - 1
 _HUB = re.compile(r"hub:(?P<repository>[\w.-]+/[\w.-]+)/(?P<file>\S+\.onnx)")
 
 
@@ -42,14 +45,23 @@ def read_backbone(source: str, install_command: str) -> bytes:
             'name an ONNX file: source = "backbone.onnx" under [features.embedding]',
         )
     path = _from_hub(source, install_command) if source.startswith("hub:") else source
+    hint = "name an ONNX file that is there, or hub:owner/repository/file.onnx"
     try:
-        return Path(path).expanduser().read_bytes()
-    except (OSError, ValueError, RuntimeError) as error:
+        # The hub's cache, for one, is made of links; what they lead to must be a file.
+        data = read_plain(Path(path).expanduser().resolve(), _MAX_BYTES)
+    except (OSError, ValueError, RuntimeError, StorageError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(
-            f"features.embedding.source: cannot read {source!r}: {reason}",
-            "name an ONNX file that is there, or hub:owner/repository/file.onnx",
+            f"features.embedding.source: cannot read {source!r}: {reason}", hint
         ) from None
+    if data is None:
+        raise ConfigError(
+            f"features.embedding.source: cannot read {source!r}: not there, or not a file",
+            hint,
+        )
+    if len(data) > _MAX_BYTES:
+        raise ConfigError(f"features.embedding.source: {source!r} has more than 2 GiB", hint)
+    return data
 
 
 def _from_hub(source: str, install_command: str) -> str:
