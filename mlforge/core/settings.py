@@ -17,9 +17,10 @@ __all__ = ["DEFAULT_FEATURES", "ProjectSettings", "parse_settings", "settings_te
 DEFAULT_FEATURES = ("hog", "color", "lbp", "thumbnail")
 
 
-# Comments too: a quote in one begins no string.
+# Comments too: a quote in one begins no string. One without an end is taken to the end in one pass.
 _TOML_STRING = re.compile(
-    r'''"""(?:[^\\]|\\.)*?"""|\'{3}.*?\'{3}|"(?:[^"\\\n]|\\.)*+"|\'[^\'\n]*+\'|\#[^\n]*+''',
+    r""""{3}(?:[^"\\]|\\.|"(?!""))*+(?:"{3})?|\'{3}(?:[^']|'(?!\'\'))*+(?:\'{3})?"""
+    r"""|"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*+\'?|\#[^\n]*+""",
     re.DOTALL,
 )
 _KEY_PART = re.compile(r"[\w-]++")

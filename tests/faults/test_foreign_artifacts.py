@@ -198,3 +198,16 @@ def test_cached_features_of_another_form_are_made_again(trained: Project, wrong:
     result = trained.train(TrainOptions(force=True, workers=1))
     graphs = [trained.artifacts.load(v).files["model.onnx"] for v in (VERSION, result.best.version)]
     assert graphs[0] == graphs[1]
+
+
+@pytest.mark.parametrize("code", ["\ud800x\udcff", "a\nb", "../up", "", "CON", "con", "a" * 65])
+def test_a_code_that_no_category_may_have_is_refused(trained: Project, code: str) -> None:
+    describe(trained, lambda values: values["categories"][0].update(code=code))
+    with pytest.raises(ArtifactError, match="its categories"):
+        trained.artifacts.manifest(VERSION)
+
+
+def test_a_name_that_cannot_be_written_is_refused(trained: Project) -> None:
+    describe(trained, lambda values: values["categories"][0].update(name="\ud800"))
+    with pytest.raises(ArtifactError, match="its categories"):
+        trained.artifacts.manifest(VERSION)

@@ -100,3 +100,30 @@ def test_the_line_of_broken_toml_is_told() -> None:
 
 def test_a_byte_order_mark_is_no_error() -> None:
     assert parse_settings(b"\xef\xbb\xbf[train]\nfolds = 3", "x").train.folds == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" + ".a" * 50_000 + " = 1",
+        "x = {a" + " . a" * 40 + " = 1}",
+        '["a"' + '."a"' * 40 + "]",
+        '# a quote: "\n[a' + ".b" * 40 + "]",
+        "x = '''\n'''\n[a" + ".b" * 40 + "]",
+    ],
+)
+def test_a_key_of_very_many_parts_is_refused_before_it_is_parsed(text: str) -> None:
+    with pytest.raises(ConfigError, match="more than 32 parts"):
+        parse_settings(text.encode(), "mlforge.toml")
+
+
+@pytest.mark.parametrize("value", ['"%s"', "'%s'", '"""%s"""', "'''%s'''", "1 # %s"])
+def test_dots_within_texts_and_comments_are_no_key(value: str) -> None:
+    text = "other = " + value % ("a." * 100)
+    assert parse_settings(text.encode(), "mlforge.toml").train == ProjectSettings().train
+
+
+@pytest.mark.parametrize("unit", ['\\"', '"', "'", '"""\\', "'''x", "a", "a ", "."])
+def test_no_text_takes_long_to_be_refused(unit: str) -> None:
+    with pytest.raises(ConfigError):
+        parse_settings((unit * (900_000 // len(unit))).encode(), "mlforge.toml")

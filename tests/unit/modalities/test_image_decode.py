@@ -430,3 +430,15 @@ def test_decoding_is_deterministic_and_gives_a_writable_copy() -> None:
     first[:] = 0
     assert second.any()
     assert decode(saved(P.fromarray(drawn()), "PNG")).flags.writeable
+
+
+@pytest.mark.parametrize("opaque", [0, 255])
+def test_a_bmp_whose_fourth_bytes_mean_nothing_keeps_its_colours(opaque: int) -> None:
+    colors = np.random.default_rng(0).integers(0, 120, (12, 10, 3), np.uint8)
+    pixels = np.dstack([colors[..., ::-1], np.full((12, 10), opaque, np.uint8)])[::-1].tobytes()
+    head = struct.pack("<IiiHHIIiiII", 108, 10, 12, 1, 32, 3, len(pixels), 2835, 2835, 0, 0)
+    head += struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + b"BGRs" + bytes(48)
+    start = struct.pack("<IHHI", 122 + len(pixels), 0, 0, 122)
+    data = b"BM" + start + head + pixels
+    assert np.array_equal(Image().decode(data), colors)
+    assert Image().decode_layer(data).shape[-1] == 3

@@ -23,12 +23,15 @@ NAMES = (
     "two\nlines.png",
     "é.png",
 )
-OTHERS = ("a/notes.txt", "README", ".hidden", "a.png.txt")
+OTHERS = ("a/notes.txt", "README", "a.png.txt")
+SYSTEMS = (
+    *(".hidden", "._a.png", ".thumbs/a.png", "__MACOSX/a.png", "a/@eaDir/a.png", "Thumbs.db"),
+)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in NAMES + OTHERS:
+    for name in NAMES + OTHERS + SYSTEMS:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     return tmp_path
