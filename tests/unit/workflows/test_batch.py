@@ -37,7 +37,7 @@ OTHERS = ("notes.txt", "deep/README", ".hidden")
 
 @pytest.fixture
 def photos(tmp_path: Path, draw: Draw) -> Path:
-    """Return a folder with five pictures, three bad files and three of other kinds."""
+    """Return a folder with five pictures, three bad files, two of other kinds and a hidden one."""
     folder = tmp_path / "photos"
     for number, name in enumerate(PICTURES + BAD + OTHERS):
         path = folder / name
@@ -79,7 +79,7 @@ def test_every_file_has_one_row_whatever_happens(
         assert by_file[name]["error"]
         assert "prediction" not in by_file[name]
     assert {row["model"] for row in rows} == {"random_forest-0001"}
-    assert (summary.n_files, summary.n_failed, summary.n_other_files) == (8, 3, 3)
+    assert (summary.n_files, summary.n_failed, summary.n_other_files) == (8, 3, 2)
 
 
 def test_the_rows_hold_what_predict_says(trained: Project, photos: Path, tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_the_output_folder_inside_the_folder_is_left_out(
     (output / "old.txt").write_text("words")
     for _ in range(2):
         summary = batch(trained, photos, output)
-        assert (summary.n_files, summary.n_other_files) == (8, 3)
+        assert (summary.n_files, summary.n_other_files) == (8, 2)
 
 
 @pytest.mark.parametrize("output", [".", "..", "../.."])
