@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 
-__all__ = ["extras", "install_command", "requirements"]
+__all__ = ["extras", "install_command", "pip_install", "requirements"]
 
 _OF_EXTRA = re.compile(r"""extra\s*==\s*(['"])(?P<name>[^'"]+)\1""")
 
@@ -73,4 +74,9 @@ def install_command(distribution: str, extra: str | None = None) -> str:
     if not needed:
         what = f"the extra {extra!r} of {distribution}" if extra else distribution
         return f"install {what} from where you have {distribution}"
-    return f"python -m pip install {shlex.join(needed.values())}"
+    return pip_install(needed.values())
+
+
+def pip_install(needed: Iterable[str]) -> str:
+    """Return the command that installs requirements, each as `requirements` gives it."""
+    return f"python -m pip install {shlex.join(needed)}"

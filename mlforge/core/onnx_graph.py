@@ -74,13 +74,7 @@ def open_session(data: bytes, where: str) -> Any:
     """Return a session of ONNX Runtime for a graph: the one door that every graph goes through.
 
     What is run was looked through here, whatever file it came from and whoever looked before.
-
-    Parameters
-    ----------
-    data
-        The serialized graph.
-    where
-        What it belongs to, for messages.
+    `data` and `where` are those of `OnnxGraph`.
 
     Raises
     ------

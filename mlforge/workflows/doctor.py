@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mlforge.core.component import Component
-from mlforge.core.extras import extras, install_command, requirements
+from mlforge.core.extras import extras, install_command, pip_install, requirements
 from mlforge.core.registry import Registry
 from mlforge.core.reporting import SilentReporter
 from mlforge.core.units import format_size
@@ -134,7 +133,7 @@ def _install(*names: str) -> str:
     """Return the command that installs some of what mlforge requires."""
     required = requirements("mlforge")
     needed = [required[name] for name in names if name in required]
-    return f"python -m pip install {shlex.join(needed or [*required.values()])}"
+    return pip_install(needed or required.values())
 
 
 def _extras() -> Iterator[Diagnosis]:
