@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlforge.cli import completion
-from mlforge.cli.junit import JunitOption, finding_verdicts, write_junit
+from mlforge.cli.junit import JunitOption, check_junit, finding_verdicts, write_junit
 from mlforge.cli.registrar import command
 from mlforge.cli.session import DONE_WITH_FAILURES, Session, YesOption
 from mlforge.errors import DataError
@@ -257,6 +257,7 @@ def check(
     from mlforge.cli.blocks import Line
     from mlforge.cli.render import count, plain_value
 
+    check_junit(session, junit)
     findings = session.project.check(codes or ())
     n_errors = sum(finding.severity == "error" for finding in findings)
     blocks: list[Block] = [Line("Nothing found: the categories are ready.", "good")]

@@ -12,17 +12,26 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mlforge.cli.session import Session
     from mlforge.evaluation.gates import GateAnswer
     from mlforge.workflows.check import Finding
 
-__all__ = ["JunitOption", "Verdict", "finding_verdicts", "gate_verdicts", "write_junit"]
+__all__ = [
+    "JunitOption",
+    "Verdict",
+    "check_junit",
+    "finding_verdicts",
+    "gate_verdicts",
+    "write_junit",
+]
 
 JunitOption = Annotated[
     Path | None,
     typer.Option(
         "--junit",
         metavar="FILE",
-        help="Write what passed, failed or was inconclusive (skipped) to FILE as JUnit XML.",
+        help="Write what passed, failed or was inconclusive (skipped) as JUnit XML to FILE, whose "
+        "name ends in .xml.",
         show_default=False,
     ),
 ]
@@ -47,6 +56,25 @@ class Verdict:
     name: str
     answer: Literal["pass", "fail", "inconclusive"]
     reason: str
+
+
+def check_junit(session: Session, file: Path | None) -> None:
+    """Refuse a file that is not to be written over, before any work is done.
+
+    Raises
+    ------
+    ConfigError
+        If its name does not end in ``.xml``, or it lies among the categories.
+    """
+    from mlforge.core.names import printable
+    from mlforge.errors import ConfigError
+
+    if file is None:
+        return
+    where, hint = f"--junit {printable(str(file))}", "--junit results.xml"
+    if file.suffix.lower() != ".xml":
+        raise ConfigError(f"{where}: the name must end in .xml", hint)
+    session.project.workspace.layout.require_outside_categories(file, where, hint)
 
 
 def gate_verdicts(answers: Sequence[GateAnswer]) -> list[Verdict]:

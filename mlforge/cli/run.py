@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlforge.cli.junit import JunitOption, gate_verdicts, write_junit
+from mlforge.cli.junit import JunitOption, check_junit, gate_verdicts, write_junit
 from mlforge.cli.registrar import command
 from mlforge.cli.samples import Count, Workers, generate_blocks, generate_document
 from mlforge.cli.session import DONE_WITH_FAILURES, Session
@@ -73,6 +73,7 @@ def run(
     from mlforge.workflows.generate import GenerateOptions
     from mlforge.workflows.train import TrainOptions
 
+    check_junit(session, junit)
     generated = session.project.generate(GenerateOptions(count=count, workers=workers))
     if not session.output.as_json:
         # Shown before training starts: that is where the time goes.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlforge.cli import completion
-from mlforge.cli.junit import JunitOption, gate_verdicts, write_junit
+from mlforge.cli.junit import JunitOption, check_junit, gate_verdicts, write_junit
 from mlforge.cli.registrar import command
 from mlforge.cli.samples import Workers
 from mlforge.cli.score_keys import MODEL_KEYS
@@ -175,6 +175,7 @@ def train(
     from mlforge.workflows.answering import default_answering
     from mlforge.workflows.train import TrainOptions
 
+    check_junit(session, junit)
     options = TrainOptions(
         models=tuple(model or ()),
         features=tuple(features or ()),

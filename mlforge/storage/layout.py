@@ -43,6 +43,11 @@ class Layout:
         """The folder of categories."""
         return self.root / "categories"
 
+    def require_outside_categories(self, output: Path, where: str, hint: str) -> None:
+        """Raise `ConfigError` where `output` would be written among the categories."""
+        if real_path(output).is_relative_to(real_path(self.categories)):
+            raise ConfigError(f"{where}: lies among the categories, whose files are yours", hint)
+
     @property
     def artifacts(self) -> Path:
         """The folder of everything that training makes."""

@@ -286,11 +286,7 @@ def _check_folders(store: ArtifactStore, folder: Path, output: Path) -> None:
     where = f"--output {printable(str(output))}"
     if folder.resolve().is_relative_to(output.resolve()):
         raise ConfigError(f"{where}: holds the folder to predict", "choose another")
-    categories = real_path(Layout(store.folder.parent).categories)
-    if real_path(output).is_relative_to(categories):
-        raise ConfigError(
-            f"{where}: lies among the categories, whose files are yours", "choose another"
-        )
+    Layout(store.folder.parent).require_outside_categories(output, where, "choose another")
     if output.exists() and not output.is_dir():
         raise ConfigError(f"{where}: not a folder", "name a folder; it is made where it is not")
 

@@ -79,11 +79,8 @@ def preview(workspace: Workspace, code: str | None, output: Path, columns: int) 
         )
     if columns < 1:
         raise ConfigError(f"--columns {columns}: at least 1")
-    if real_path(output).is_relative_to(workspace.layout.categories.resolve()):
-        raise ConfigError(
-            f"{printable(str(output))}: lies among the categories, whose files are yours",
-            "--output sheet.png",
-        )
+    where, hint = printable(str(output)), "--output sheet.png"
+    workspace.layout.require_outside_categories(output, where, hint)
     rows: list[Picture] = []
     n_seeds, left_out = 0, []
     for category in workspace.select((code,) if code else ()):

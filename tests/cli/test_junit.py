@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,6 +40,19 @@ def test_what_is_checked_fails_where_training_would(
     (suite,) = _root(file.read_text())
     assert int(suite.get("failures", "0")) >= 1
     assert any("circle" in str(case.get("name")) for case in suite)
+
+
+@pytest.mark.parametrize("command", ["train", "run", "categories check"])
+@pytest.mark.parametrize("name", ["categories/circle/seeds/new.xml", "mlforge.toml", "seed.png"])
+def test_a_file_that_is_somebodys_is_not_written_over(
+    invoke: Run, project: Project, command: str, name: str
+) -> None:
+    there = (project.root / "mlforge.toml").read_bytes()
+    done = invoke(*command.split(), "--junit", name, cwd=project.root)
+    assert done.code == 2
+    assert f"--junit {name}" in done.err
+    assert (project.root / "mlforge.toml").read_bytes() == there
+    assert not project.models()
 
 
 @given(st.text(), st.text())
