@@ -27,6 +27,7 @@ BUG = 70
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 TERMINATED = 143
+_MOMENT = 0.01  # seconds
 _PACKAGE = f"{Path(__file__).resolve().parents[1]}{os.sep}"
 
 
@@ -221,20 +222,30 @@ def _tell_bug(edge: _Edge, error: Exception) -> int:
 def _on_sigint(_signum: int, _frame: FrameType | None) -> NoReturn:
     # A second one must not interrupt the cleaning up, nor what that starts.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _tell_nothing_of_remains()
+    sys.unraisablehook = _on_lost
     raise KeyboardInterrupt
 
 
 def _on_sigterm(signum: int, _frame: FrameType | None) -> NoReturn:
     # A second one must not interrupt the cleaning up.
     signal.signal(signum, signal.SIG_IGN)
-    _tell_nothing_of_remains()
+    sys.unraisablehook = _on_lost
     raise _Terminated
 
 
-def _tell_nothing_of_remains() -> None:
-    """Let an object that a signal interrupted in its constructor vanish without a traceback."""
-    sys.unraisablehook = lambda _: None
+def _on_lost(lost: sys.UnraisableHookArgs) -> None:
+    """Raise a signal's exception again that reached an object's end, where Python drops it.
+
+    Nothing is told: an object that was interrupted in its constructor cannot end well.
+    """
+    end = lost.exc_value
+    if isinstance(end, KeyboardInterrupt | _Terminated):
+
+        def again(_signum: int, _frame: FrameType | None) -> NoReturn:
+            raise end
+
+        signal.signal(signal.SIGALRM, again)
+        signal.setitimer(signal.ITIMER_REAL, _MOMENT)
 
 
 def _close_stdout() -> None:

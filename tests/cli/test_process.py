@@ -161,6 +161,38 @@ def test_a_signal_ends_generation_with_its_workers_and_leaves_no_half_written_fi
     assert Project(project.root).samples()[0].state == "interrupted"
 
 
+LOST = """
+import os, signal, sys, time
+from mlforge.cli import main
+
+class Ending:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGNAL)
+        [time.monotonic() for _ in range(100)]
+
+def invoke(arguments):
+    Ending()
+    time.sleep(60)
+
+main._invoke = invoke
+sys.argv = ["mlforge"]
+main.main()
+"""
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_is_not_lost_where_python_drops_what_it_raises(
+    sent: signal.Signals, code: int
+) -> None:
+    script = LOST.replace("SIGNAL", sent.name)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=False, timeout=PATIENCE / 2
+    )
+    assert done.returncode == code
+    assert b"everything finished so far is kept" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_training_although_fits_run_in_threads(
     sent: signal.Signals, code: int, generated: Project

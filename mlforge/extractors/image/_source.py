@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import re
@@ -48,17 +49,16 @@ def read_backbone(source: str, install_command: str) -> bytes:
     hint = "name an ONNX file that is there, or hub:owner/repository/file.onnx"
     try:
         # The hub's cache, for one, is made of links; what they lead to must be a file.
-        data = read_plain(Path(path).expanduser().resolve(), _MAX_BYTES)
+        file = Path(path).expanduser().resolve(strict=True)
+        data = read_plain(file, _MAX_BYTES)
     except (OSError, ValueError, RuntimeError, StorageError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(
             f"features.embedding.source: cannot read {source!r}: {reason}", hint
         ) from None
     if data is None:
-        raise ConfigError(
-            f"features.embedding.source: cannot read {source!r}: not there, or not a file",
-            hint,
-        )
+        reason = os.strerror(errno.EISDIR) if file.is_dir() else "not a regular file"
+        raise ConfigError(f"features.embedding.source: cannot read {source!r}: {reason}", hint)
     if len(data) > _MAX_BYTES:
         raise ConfigError(f"features.embedding.source: {source!r} has more than 2 GiB", hint)
     return data

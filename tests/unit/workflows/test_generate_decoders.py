@@ -54,7 +54,7 @@ def test_without_the_extra_for_heic_the_run_stops_and_the_next_one_with_it_makes
     project = seeded(tmp_path / "project", one=heic(1), two=heic(2))
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "pillow_heif", None)
-        with pytest.raises(MissingDecoderError, match=r"(one|two)\.jpg: .*mlforge\[heic\]"):
+        with pytest.raises(MissingDecoderError, match=r"(one|two)\.jpg: .*pillow-heif<"):
             generate(project)
         assert is_nothing_noted(project)
     category = generate(project)
