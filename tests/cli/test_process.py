@@ -100,9 +100,10 @@ def test_a_reader_that_stops_early_ends_it_quietly(trained: Project, draw: Draw)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("arguments", [("models", "list"), ("predict", "new.png", "--json")])
 def test_an_output_that_takes_nothing_is_told_in_one_line(
-    trained: Project, draw: Draw, arguments: tuple[str, ...]
+    trained: Project, draw: Draw, arguments: tuple[str, ...], unbuffered: str
 ) -> None:
     (trained.root / "new.png").write_bytes(draw("circle", 9))
     with Path("/dev/full").open("w") as full:
@@ -110,6 +111,7 @@ def test_an_output_that_takes_nothing_is_told_in_one_line(
             [sys.executable, "-m", "mlforge", *arguments],
             cwd=trained.root,
             stdout=full,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
             stderr=subprocess.PIPE,
             timeout=PATIENCE,
         )

@@ -19,6 +19,7 @@ from mlforge.core.digest import digest_bytes
 from mlforge.errors import ArtifactError
 from mlforge.storage.artifact_manifest import sealed
 from mlforge.workflows.batch import BatchOptions
+from mlforge.workflows.golden import replay
 from mlforge.workflows.train import TrainOptions
 
 VERSION = "random_forest-0001"
@@ -211,3 +212,17 @@ def test_a_name_that_cannot_be_written_is_refused(trained: Project) -> None:
     describe(trained, lambda values: values["categories"][0].update(name="\ud800"))
     with pytest.raises(ArtifactError, match="its categories"):
         trained.artifacts.manifest(VERSION)
+
+
+def test_a_graph_without_golden_examples_is_run_all_the_same(trained: Project) -> None:
+    plant(trained, "model.onnx", graph_that_gives(trained, [np.nan] * N_CATEGORIES))
+
+    def without(values: dict[str, Any]) -> None:
+        golden = [name for name in values["files"] if name.startswith("golden")]
+        assert golden
+        for name in golden:
+            del values["files"][name]
+
+    describe(trained, without)
+    with pytest.raises(ArtifactError, match="gives"):
+        replay(trained.artifacts.load(VERSION))

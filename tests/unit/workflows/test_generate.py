@@ -626,5 +626,6 @@ def test_a_seed_that_is_a_link_to_itself_is_refused(project: Project) -> None:
 def test_what_systems_write_among_the_seeds_is_nobodys_fault(project: Project, name: str) -> None:
     before = project.check()
     (project.root / "categories" / "circle" / "seeds" / name).write_bytes(b"\0\5\x16\7")
+    (project.root / "categories" / "__MACOSX").mkdir()
     assert project.check() == before
     assert not any(done.failures for done in project.generate(GenerateOptions(count=2)).categories)
